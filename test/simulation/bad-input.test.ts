@@ -188,7 +188,7 @@ async function reloadWith(faulty: Case, errno: string): Promise<readonly Fact[]>
 describe('a refused call', () => {
   for (const faulty of CASES) {
     for (const errno of ERRNOS) {
-      it(`${faulty.call} of ${faulty.effect}: ${errno} is one report, and nobody notices anything else`, async () => {
+      it(`${faulty.call} of ${faulty.effect}: ${errno} is reported once, and has no other effect`, async () => {
         const reports = await reloadWith(faulty, errno);
         // ESRCH: the process has exited already, which is what the signal was for.
         const isGone = errno === 'ESRCH' && faulty.call === 'sendSignal';

@@ -115,7 +115,7 @@ async function isNoticed(mutant: Mutant): Promise<boolean> {
   return false;
 }
 
-describe('the invariants notice a supervisor that', () => {
+describe('the invariants detect a supervisor that', () => {
   for (const [name, mutant] of Object.entries({ ...mutants, ...recoveryMutants })) {
     it(name, async () => assert.ok(await isNoticed(mutant)));
   }

@@ -42,7 +42,7 @@ function assertNothingLeft(shell: FakeShell): void {
 }
 
 describe('the shell over a fake kernel', () => {
-  it('starts a worker, sees its gates pass, signals it and reaps it', () => {
+  it('starts a worker, passes its gates, signals it and reaps it', () => {
     const { shell, worker, process } = start(`${SERVICE}\n  readiness: { notify: true, ready_fd: 10 }\n`);
     shell.timers.advance(100);
     assert.deepEqual(shell.posted, []);
@@ -74,7 +74,7 @@ describe('the shell over a fake kernel', () => {
     assertNothingLeft(shell);
   });
 
-  it('waits for the processes that remain, and kills them', () => {
+  it('waits for the remaining processes, and kills them', () => {
     const { shell, worker, process } = start(SERVICE);
     const { processes } = shell.kernel;
     const inside = processes.fork(process);
@@ -90,10 +90,10 @@ describe('the shell over a fake kernel', () => {
   });
 });
 
-describe('MAINPID= sent right before the main process exits', () => {
+describe('MAINPID= that is sent right before the main process exits', () => {
   for (const session of ['same', 'new'] as const) {
     for (const first of ['child_signal', 'datagram'] as const) {
-      it(`is followed into the ${session} session when the ${first} is noticed first`, () => {
+      it(`is followed into the ${session} session when the ${first} is detected first`, () => {
         const { shell, worker, process } = start(BY_MESSAGE);
         const { kernel } = shell;
         const successor = kernel.processes.fork(process, session);
@@ -116,7 +116,7 @@ describe('MAINPID= sent right before the main process exits', () => {
 describe('a kernel that refuses', () => {
   const CALLS: readonly FakeCall[] = ['createDatagramSocket', 'watch', 'openOutputPipe', 'openPipe', 'spawn'];
   for (const refused of CALLS) {
-    it(`${refused} makes the start fail, and leaves nothing open`, () => {
+    it(`${refused} makes the start fail, and leaks nothing`, () => {
       const shell = new FakeShell({ refuse: (call) => (call === refused ? 'ENFILE' : null) });
       shell.add(1, BY_DESCRIPTOR);
       const failure = shell.generations.spawn(KEY, { lane: 0, rescue: false });
@@ -127,7 +127,7 @@ describe('a kernel that refuses', () => {
     });
   }
 
-  it('a pidfd at the start does not keep the worker from being signalled', () => {
+  it('a pidfd at the start does not prevent signals to the worker', () => {
     let refuses = true;
     const shell = new FakeShell({
       refuse: (call) => (refuses && call === 'openPidfd' ? 'ENOMEM' : null),
@@ -141,7 +141,7 @@ describe('a kernel that refuses', () => {
     assertNothingLeft(shell);
   });
 
-  it('a signal is returned as refused, and the other processes are killed', () => {
+  it('a signal is reported as refused, and the other processes are killed', () => {
     const guarded = new Set<number | string>();
     const shell = new FakeShell({
       refuse: (call, subject) => (call === 'sendSignal' && guarded.has(subject) ? 'EPERM' : null),
@@ -164,7 +164,7 @@ describe('a kernel that refuses', () => {
     assertNothingLeft(shell);
   });
 
-  it('the list of processes still lets an exit be evaluated, and the main process be killed', () => {
+  it('the list of processes does not prevent the evaluation of an exit, or the kill of the main process', () => {
     let refuses = true;
     const shell = new FakeShell({
       refuse: (call) => (refuses && call === 'listProcesses' ? 'ENOMEM' : null),
@@ -180,8 +180,8 @@ describe('a kernel that refuses', () => {
   });
 });
 
-describe('a defect', () => {
-  it('in the callback of one exit keeps no other exit from being reported', () => {
+describe('an exception', () => {
+  it('in the callback of one exit does not prevent the report of another exit', () => {
     const kernel = new FakeKernel();
     const table = new ProcessTable(kernel);
     table.start();
@@ -200,7 +200,7 @@ describe('a defect', () => {
   });
 
   for (const broken of ['receiveDatagram', 'listProcesses'] as const) {
-    it(`in ${broken} when a process has exited does not lose the exit`, () => {
+    it(`in ${broken} after an exit does not lose the exit`, () => {
       const shell = new FakeShell({
         refuse: (call) => {
           if (call === broken) throw new TypeError('a defect');
@@ -218,8 +218,8 @@ describe('a defect', () => {
   }
 });
 
-describe('a pid that is used again', () => {
-  it('is not signalled for the process that had it before', () => {
+describe('a reused pid', () => {
+  it('is not signalled for its previous process', () => {
     const shell = new FakeShell({ maxPid: 5 });
     const { worker, process } = start(SERVICE, shell);
     const { processes } = shell.kernel;
@@ -235,7 +235,7 @@ describe('a pid that is used again', () => {
     );
   });
 
-  it('between the look at /proc and the pidfd is not killed', () => {
+  it('is not killed if it is reused between the check of /proc and the pidfd', () => {
     let reuse: (() => void) | null = null;
     const shell = new FakeShell({
       maxPid: 4,

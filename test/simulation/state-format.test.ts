@@ -64,7 +64,7 @@ function withoutLeftOut(state: State): State {
   };
 }
 
-test('a writer that keeps the text of what has not changed writes every state like a new one', async () => {
+test('a writer that reuses unchanged text writes every state like a new writer', async () => {
   for (let seed = 1; seed <= HISTORIES; seed += 1) {
     const writer = new StateText();
     const watched: typeof step = (before, event) => {
@@ -99,7 +99,7 @@ async function* states(): AsyncGenerator<{
   }
 }
 
-test('every state of random histories is read as the document that was written, and no field of it is left out', async () => {
+test('every state of random histories is read as its written document, without a missing field', async () => {
   const shapes = new Set<string>();
   for await (const { state, fresh } of states()) {
     const text = textOf(state);

@@ -39,7 +39,7 @@ async function handOver(service: PuppetService): Promise<number> {
 }
 
 describe('the admin endpoint', () => {
-  it('says whether the service serves, from the start to the end', DEADLINE, async (t) => {
+  it('reports whether the service serves, from the start to the end', DEADLINE, async (t) => {
     const { zero, puppets } = await startPuppetService(t, adminAt('localhost:0'));
     const { address } = await zero.fact('admin_listening');
     assert.match(address, /^127\.0\.0\.1:\d+$/);
@@ -65,7 +65,7 @@ describe('the admin endpoint', () => {
     assert.deepEqual(zero.log.all('warning'), []);
   });
 
-  it('that cannot be had keeps nothing from running, and is opened by a reload', DEADLINE, async (t) => {
+  it('that cannot be opened does not affect the service, and is opened by a reload', DEADLINE, async (t) => {
     const held = await holdPort(t);
     const service = await startServing(t, adminAt(held.address));
     const { zero } = service;
@@ -83,7 +83,7 @@ describe('the admin endpoint', () => {
     assert.match(body, /^zero_handovers_total\{outcome="promoted"\} 3$/m);
   });
 
-  it('moves with the config, and stays where the new place cannot be had', DEADLINE, async (t) => {
+  it('moves with the config, and stays if the new address cannot be opened', DEADLINE, async (t) => {
     const service = await startServing(t, adminAt('127.0.0.1:0'));
     const { zero } = service;
     const first = (await zero.fact('admin_listening')).address;
@@ -110,7 +110,7 @@ describe('the admin endpoint', () => {
     assert.equal(existsSync(path), false);
   });
 
-  it('that others can reach is warned about', DEADLINE, async (t) => {
+  it('causes a warning if other machines can reach it', DEADLINE, async (t) => {
     const { zero } = await startServing(t, adminAt(':0'));
     const { address } = await zero.fact('admin_listening');
     const { message } = await zero.fact('warning', { about: 'admin' });
@@ -119,7 +119,7 @@ describe('the admin endpoint', () => {
     assert.equal((await httpGet(`127.0.0.1:${port}`, '/healthz')).status, 200);
   });
 
-  it('tells what waits at every kind of listener', DEADLINE, async (t) => {
+  it('reports the queue of every kind of listener', DEADLINE, async (t) => {
     // Its puppet accepts nothing.
     const { zero, puppets } = await startPuppetService(t, {
       ...adminAt('localhost:0'),
@@ -141,7 +141,7 @@ describe('the admin endpoint', () => {
     assert.deepEqual(of('zero_listener_drops_total'), { http: 0, dns: 0 });
   });
 
-  it('is no part of a supervisor that has none', () => {
+  it('is not loaded by a supervisor without one', () => {
     const has = (file: string) =>
       readFileSync(join(ROOT, 'dist', file), 'utf8').includes('zero_handovers_total');
     assert.deepEqual([has('run.cjs'), has('admin.cjs')], [false, true]);

@@ -39,7 +39,7 @@ describe('zero adopt takes over', () => {
     });
   }
 
-  it('a service on a Unix socket, whose path it may not remove', DEADLINE, async (t) => {
+  it('a service on a Unix socket whose path it may not remove', DEADLINE, async (t) => {
     if (!requireRoot(t, 'acts as another user')) return;
     const folder = sharedFolder(t);
     const path = join(folder, 'socket');
@@ -103,26 +103,22 @@ describe('zero adopt takes over', () => {
     await reloadAdopted(t, { ...program, command: ['nohup', ...program.command] }, address);
   });
 
-  it(
-    'a socket that was bound without SO_REUSEADDR, and lets all generations share it',
-    DEADLINE,
-    async (t) => {
-      const address = await freeAddress();
-      const program = compiled(t, address);
-      if (program === null) return;
-      const { pid, exited } = await startByHand(t, [...program.command, 'without'], address);
-      // While a connection exists, the kernel refuses a second bind of the address (inet_csk_bind_conflict).
-      const held = holdRequest(t, address);
-      const zero = await adopt(t, pid, configFor(program, { handover: HANDOVER }));
-      const { message } = await zero.fact('warning', { about: 'listener' });
-      assert.match(message, /EADDRINUSE.*all generations share it/);
-      assert.equal(generationInBody(await held.finish()), '0');
-      zero.signal('SIGHUP');
-      await zero.fact('handover_finished', { outcome: 'promoted' });
-      await exited;
-      assert.equal((await whoAnswers(address)).generation, 2);
-    },
-  );
+  it('a socket that was bound without SO_REUSEADDR, which all generations share', DEADLINE, async (t) => {
+    const address = await freeAddress();
+    const program = compiled(t, address);
+    if (program === null) return;
+    const { pid, exited } = await startByHand(t, [...program.command, 'without'], address);
+    // While a connection exists, the kernel refuses a second bind of the address (inet_csk_bind_conflict).
+    const held = holdRequest(t, address);
+    const zero = await adopt(t, pid, configFor(program, { handover: HANDOVER }));
+    const { message } = await zero.fact('warning', { about: 'listener' });
+    assert.match(message, /EADDRINUSE.*all generations share it/);
+    assert.equal(generationInBody(await held.finish()), '0');
+    zero.signal('SIGHUP');
+    await zero.fact('handover_finished', { outcome: 'promoted' });
+    await exited;
+    assert.equal((await whoAnswers(address)).generation, 2);
+  });
 });
 
 /** Adopts, reloads and promotes without a lost request. */

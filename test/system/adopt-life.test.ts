@@ -28,7 +28,7 @@ interface Adopted {
 
 describe('an adopted service', () => {
   it(
-    'that crashes is replaced by the command of the config, which serves what waited',
+    'that crashes is replaced by the command of the config, which serves waiting clients',
     DEADLINE,
     async (t) => {
       const { zero, address, running } = await adoptNode(t);
@@ -60,7 +60,7 @@ describe('an adopted service', () => {
     assert.ok(reason?.includes(holds), reason);
   });
 
-  it('that crashes has its remaining processes killed', DEADLINE, async (t) => {
+  it('that crashes loses its remaining processes', DEADLINE, async (t) => {
     const address = await freeAddress();
     const program = nginx(t, address);
     if (program === null) return;
@@ -82,7 +82,7 @@ describe('an adopted service', () => {
     assert.equal(generation, 2, 'the new nginx has the new config');
   });
 
-  it('survives the supervisor, which its keeper starts again', DEADLINE, async (t) => {
+  it('survives the supervisor, which its keeper restarts', DEADLINE, async (t) => {
     const application = { restart_supervisor: 'always' };
     const service = await adoptNode(t, (config) => ({ ...config, application }), { survives: true });
     const { zero, address, running } = service;
@@ -111,7 +111,7 @@ describe('an adopted service', () => {
     await command(t, zero, 'stop');
   });
 
-  it("of an ordinary user belongs to that user's zero for its whole life", DEADLINE, async (t) => {
+  it("of an ordinary user belongs to that user's zero permanently", DEADLINE, async (t) => {
     if (!requireRoot(t, 'acts as another user')) return;
     const nobody = account('nobody');
     const folder = sharedFolder(t);
@@ -166,31 +166,35 @@ describe('an adopted service', () => {
     assert.deepEqual(zero.log.all('error'), []);
   });
 
-  it('shows the CPU time and memory of its processes, which lead no session', DEADLINE, async (t) => {
-    const address = await freeAddress();
-    const program = nginx(t, address);
-    if (program === null) return;
-    const running = await startByHand(t, program.command, address, program);
-    const zero = await adopt(t, running.pid, configFor(program));
-    const members = [running.pid, ...childrenOf(running.pid, 'nginx')];
-    assert.equal(members.length, 3);
-    const resident = members.map(residentBytes).reduce((sum, bytes) => sum + bytes, 0);
-    const list = await runZero(t, { folder: zero.folder, args: ['list', '--json'] });
-    assert.equal(list.code, 0, list.stderr);
-    const { instances } = JSON.parse(list.stdout);
-    const listed = instances.find(({ pid }: { pid: number }) => pid === zero.pid);
-    const status = await command(t, zero, 'status', '--json');
-    assert.equal(status.code, 0, status.stderr);
-    const { usage }: StatusDocument = JSON.parse(status.stdout);
-    for (const shown of [listed, usage]) {
-      // The workers of nginx may have grown meanwhile.
-      const ratio = shown.memory_bytes / resident;
-      assert.ok(ratio > 0.9 && ratio < 1.5, JSON.stringify({ shown, resident }));
-      assert.equal(typeof shown.cpu_percent, 'number');
-    }
-  });
+  it(
+    'shows the CPU time and memory of its processes, which have no session of their own',
+    DEADLINE,
+    async (t) => {
+      const address = await freeAddress();
+      const program = nginx(t, address);
+      if (program === null) return;
+      const running = await startByHand(t, program.command, address, program);
+      const zero = await adopt(t, running.pid, configFor(program));
+      const members = [running.pid, ...childrenOf(running.pid, 'nginx')];
+      assert.equal(members.length, 3);
+      const resident = members.map(residentBytes).reduce((sum, bytes) => sum + bytes, 0);
+      const list = await runZero(t, { folder: zero.folder, args: ['list', '--json'] });
+      assert.equal(list.code, 0, list.stderr);
+      const { instances } = JSON.parse(list.stdout);
+      const listed = instances.find(({ pid }: { pid: number }) => pid === zero.pid);
+      const status = await command(t, zero, 'status', '--json');
+      assert.equal(status.code, 0, status.stderr);
+      const { usage }: StatusDocument = JSON.parse(status.stdout);
+      for (const shown of [listed, usage]) {
+        // The workers of nginx may have grown meanwhile.
+        const ratio = shown.memory_bytes / resident;
+        assert.ok(ratio > 0.9 && ratio < 1.5, JSON.stringify({ shown, resident }));
+        assert.equal(typeof shown.cpu_percent, 'number');
+      }
+    },
+  );
 
-  it('belongs to zero although no history can be written', DEADLINE, async (t) => {
+  it('belongs to zero even if no history can be written', DEADLINE, async (t) => {
     const service = await adoptNode(t, (config) => {
       const file = join(temporaryFolder(t), 'file');
       writeFileSync(file, '');
@@ -217,24 +221,20 @@ describe('an adopted service', () => {
     assert.ok((await clients.end()).includes('0'));
   });
 
-  it(
-    'that crashes after the supervisor was restarted is replaced on a lane of its own',
-    DEADLINE,
-    async (t) => {
-      const application = { restart_supervisor: 'always' };
-      const service = await adoptNode(t, (config) => ({ ...config, application }), { survives: true });
-      const { zero, address, running } = service;
-      await keeperPid(zero);
-      await killSupervisor({ zero });
-      running.process.kill('SIGSTOP');
-      const waiting = await connectWaiting(t, address);
-      running.process.kill('SIGKILL');
-      const answers = await Promise.all(waiting.map(({ answer }) => answer));
-      assert.ok(answers.every(({ generation }) => generation === 1));
-      await zero.fact('steering_changed', { main: [1] });
-      await command(t, zero, 'stop');
-    },
-  );
+  it('that crashes after a restart of the supervisor is replaced on a separate lane', DEADLINE, async (t) => {
+    const application = { restart_supervisor: 'always' };
+    const service = await adoptNode(t, (config) => ({ ...config, application }), { survives: true });
+    const { zero, address, running } = service;
+    await keeperPid(zero);
+    await killSupervisor({ zero });
+    running.process.kill('SIGSTOP');
+    const waiting = await connectWaiting(t, address);
+    running.process.kill('SIGKILL');
+    const answers = await Promise.all(waiting.map(({ answer }) => answer));
+    assert.ok(answers.every(({ generation }) => generation === 1));
+    await zero.fact('steering_changed', { main: [1] });
+    await command(t, zero, 'stop');
+  });
 });
 
 async function adoptNode(

@@ -18,7 +18,7 @@ import { temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, runZero } from '../support/zero.ts';
 
 describe('a service of pm2', () => {
-  it('is adopted under load, and survives the command that hands it over', DEADLINE, async (t) => {
+  it('is adopted under load, and survives its removal from pm2', DEADLINE, async (t) => {
     const pm2 = requirePm2(t);
     if (pm2 === null) return;
     const address = await freeAddress();
@@ -76,7 +76,7 @@ describe('a service of pm2', () => {
     await whoAnswers(address);
   });
 
-  it('has the pid that the refusal of the daemon names', DEADLINE, async (t) => {
+  it('has the pid that the refusal of the daemon reports', DEADLINE, async (t) => {
     const pm2 = requirePm2(t);
     if (pm2 === null) return;
     const address = await freeAddress();
@@ -95,7 +95,7 @@ describe('a service of pm2', () => {
   });
 });
 
-it('a service of systemd-run is adopted under load, and is not started again', DEADLINE, async (t) => {
+it('a service of systemd-run is adopted under load, and is not restarted', DEADLINE, async (t) => {
   const systemd = await startSystemd(t);
   if (systemd === null) return;
   const address = await freeAddress();

@@ -48,7 +48,7 @@ describe('zero adopt refuses', () => {
     assert.match(stderr, /zero\.yaml does not exist\. Pass --config FILE.*zero adopt --pid 1 -- CMD/);
   });
 
-  it('zero itself, its keeper, and a process that another zero manages', DEADLINE, async (t) => {
+  it('zero itself, its keeper, and a process of another zero', DEADLINE, async (t) => {
     const { running, config } = await service(t);
     const zero = await adopt(t, running.pid, config);
     const environment = { TMPDIR: zero.folder };
@@ -69,7 +69,7 @@ describe('zero adopt refuses', () => {
     await refuses(t, child, /it is in another network namespace.*nsenter --target \d+ --net zero adopt/);
   });
 
-  it('the first process of a container, with which zero would end', DEADLINE, async (t) => {
+  it('the first process of a container, whose exit would end zero', DEADLINE, async (t) => {
     if (!requireRoot(t, 'makes a process namespace')) return;
     const address = await freeAddress();
     const program = node(t, address);
@@ -84,7 +84,7 @@ describe('zero adopt refuses', () => {
     assert.equal((await whoAnswers(address)).generation, 0);
   });
 
-  it('a service that has started zero, with which zero would end', DEADLINE, async (t) => {
+  it('a service that has started zero, whose exit would end zero', DEADLINE, async (t) => {
     const address = await freeAddress();
     const [host, port] = address.split(':');
     const service = `
@@ -105,7 +105,7 @@ describe('zero adopt refuses', () => {
     await refuses(t, sleeping(t), /it has no listening TCP or Unix stream socket/);
   });
 
-  it('a process whose child has the socket, and reports that child', DEADLINE, async (t) => {
+  it('a process whose child holds the socket, and reports that child', DEADLINE, async (t) => {
     const address = await freeAddress();
     const program = node(t, address);
     const wrapper = ['sh', '-c', '"$@" & wait', 'sh', ...(program?.command ?? [])];
@@ -129,7 +129,7 @@ describe('zero adopt refuses', () => {
     await untouched(running);
   });
 
-  it('where it may not trace the process, and says how to get the permission', DEADLINE, async (t) => {
+  it('without the permission to trace the process, and reports how to get it', DEADLINE, async (t) => {
     if (requireProgram(t, 'perl', 'perl') === null) return;
     const { running } = await service(t);
     const program = [...withoutTracing(), ...installZero(t).command] as [string, ...string[]];
@@ -139,7 +139,7 @@ describe('zero adopt refuses', () => {
     await untouched(running);
   });
 
-  it('listeners that the process does not hold', DEADLINE, async (t) => {
+  it('listeners without a socket of the process', DEADLINE, async (t) => {
     const { running, config, address } = await service(t);
     const other = await freeAddress();
     const listeners = [
@@ -152,7 +152,7 @@ describe('zero adopt refuses', () => {
     await untouched(running);
   });
 
-  it('a listener that means another address of the same port', DEADLINE, async (t) => {
+  it('a listener for another address of the same port', DEADLINE, async (t) => {
     const { running, config, address } = await service(t);
     const port = address.split(':')[1];
     const listeners = [{ name: 'http', address: `:${port}` }];
@@ -178,7 +178,7 @@ describe('zero adopt refuses', () => {
     await untouched(running);
   });
 
-  it('to go on when it is asked to stop meanwhile, and leaves the service running', DEADLINE, async (t) => {
+  it('to continue after a stop request, and leaves the service running', DEADLINE, async (t) => {
     const { running, config } = await service(t);
     // Ctrl-C as soon as zero has a handler for it.
     const early = join(temporaryFolder(t), 'early.cjs');
@@ -256,8 +256,8 @@ function sleeping(t: TestContext, before: readonly string[] = []): number {
   return child.pid;
 }
 
-describe('a service that changes while it is being adopted', () => {
-  it('is refused where the process exits', DEADLINE, async (t) => {
+describe('a service that changes during its adoption', () => {
+  it('is refused if the process exits', DEADLINE, async (t) => {
     const { running, config } = await service(t);
     await assert.rejects(
       takeWhile(running, config, async () => {
@@ -268,7 +268,7 @@ describe('a service that changes while it is being adopted', () => {
     );
   });
 
-  it('is refused where the process closes its socket, and keeps running', DEADLINE, async (t) => {
+  it('is refused if the process closes its socket, and keeps running', DEADLINE, async (t) => {
     const address = await freeAddress();
     const [host, port] = address.split(':');
     const program = `

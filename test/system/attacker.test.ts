@@ -77,7 +77,7 @@ async function assertUnharmed(t: TestContext, { zero, incumbent }: Victim, warni
 }
 
 describe('an ordinary user of the same machine', () => {
-  it('is refused by the kernel, which leaves no line in the log', DEADLINE, async (t) => {
+  it('is refused by the kernel, without a line in the log', DEADLINE, async (t) => {
     if (!canAttack(t)) return;
     const output = join(sharedFolder(t), 'output');
     const service = await victim(t, { output: { directory: output } });
@@ -106,14 +106,17 @@ describe('an ordinary user of the same machine', () => {
     await assertUnharmed(t, service, []);
   });
 
-  it('reaches the control socket through its mode: one line, however often', DEADLINE, async (t) => {
-    if (!canAttack(t)) return;
-    const service = await victim(t, { application: { control: { mode: '0666' } } });
-    const { runtime, folder, zero } = service;
-    const script = join(folder, 'ask.js');
-    writeFileSync(
-      script,
-      `const { request } = require('node:http');
+  it(
+    'reaches the control socket through its mode: one log line for any number of attempts',
+    DEADLINE,
+    async (t) => {
+      if (!canAttack(t)) return;
+      const service = await victim(t, { application: { control: { mode: '0666' } } });
+      const { runtime, folder, zero } = service;
+      const script = join(folder, 'ask.js');
+      writeFileSync(
+        script,
+        `const { request } = require('node:http');
       const ask = (path, method) => new Promise((resolve, reject) => {
         const asked = request({ socketPath: process.argv[2], path, method }, (answer) => {
           answer.resume().on('end', () => resolve(answer.statusCode));
@@ -128,48 +131,53 @@ describe('an ordinary user of the same machine', () => {
         for (const path of ['status', 'logs', 'events', 'history']) codes.add(await ask('/v1/' + path, 'GET'));
         console.log([...codes].join());
       })();`,
-    );
-    const { stdout, stderr } = await runZero(t, {
-      command: [...asAttacker(), process.execPath, script, join(runtime, 'control.sock')],
-      directory: '/',
-    });
-    assert.deepEqual([stdout.trim(), stderr], ['403', '']);
-    const { uid } = account(ATTACKER);
-    await zero.fact('warning', { about: 'control' });
-    await assertUnharmed(t, service, [
-      new RegExp(`^control socket .*control\\.sock: uid ${uid} tried to connect and was refused$`),
-    ]);
-  });
+      );
+      const { stdout, stderr } = await runZero(t, {
+        command: [...asAttacker(), process.execPath, script, join(runtime, 'control.sock')],
+        directory: '/',
+      });
+      assert.deepEqual([stdout.trim(), stderr], ['403', '']);
+      const { uid } = account(ATTACKER);
+      await zero.fact('warning', { about: 'control' });
+      await assertUnharmed(t, service, [
+        new RegExp(`^control socket .*control\\.sock: uid ${uid} tried to connect and was refused$`),
+      ]);
+    },
+  );
 
-  it('reaches a notify socket that the service has opened to everybody: one line', DEADLINE, async (t) => {
-    if (!canAttack(t)) return;
-    const service = await victim(t);
-    const { incumbent, folder, zero } = service;
-    const path = notifySocket(incumbent);
-    // The socket is the service's own.
-    chmodSync(path, 0o666);
-    const script = join(folder, 'notify.pl');
-    writeFileSync(
-      script,
-      `use strict; use Socket;
+  it(
+    'reaches a notify socket that the service has opened to everybody: one log line',
+    DEADLINE,
+    async (t) => {
+      if (!canAttack(t)) return;
+      const service = await victim(t);
+      const { incumbent, folder, zero } = service;
+      const path = notifySocket(incumbent);
+      // The socket is the service's own.
+      chmodSync(path, 0o666);
+      const script = join(folder, 'notify.pl');
+      writeFileSync(
+        script,
+        `use strict; use Socket;
       socket(my $to, PF_UNIX, SOCK_DGRAM, 0) or die $!;
       for my $message ("READY=1", "MAINPID=1", "MAINPID=$$", "X_ZERO_DRAINS=1", "WATCHDOG=1", "\\xff" x 5000, "") {
         send($to, $message, 0, sockaddr_un($ARGV[0])) // die "send: $!" for 1 .. 5;
       }`,
-    );
-    const { code, stderr } = await runZero(t, {
-      command: [...asAttacker(), 'perl', script, path],
-      directory: '/',
-    });
-    assert.deepEqual([code, stderr], [0, '']);
-    await zero.fact('warning', { about: 'notify' });
-    await assertUnharmed(t, service, [
-      new RegExp(`^notify socket .*: refused a message from uid ${account(ATTACKER).uid} \\(pid \\d+\\)`),
-    ]);
-    assert.deepEqual(zero.log.all('worker_pid_changed'), []);
-  });
+      );
+      const { code, stderr } = await runZero(t, {
+        command: [...asAttacker(), 'perl', script, path],
+        directory: '/',
+      });
+      assert.deepEqual([code, stderr], [0, '']);
+      await zero.fact('warning', { about: 'notify' });
+      await assertUnharmed(t, service, [
+        new RegExp(`^notify socket .*: refused a message from uid ${account(ATTACKER).uid} \\(pid \\d+\\)`),
+      ]);
+      assert.deepEqual(zero.log.all('worker_pid_changed'), []);
+    },
+  );
 
-  it('can read the admin endpoint, and everything else is one line', DEADLINE, async (t) => {
+  it('can read the admin endpoint, and every other access is one log line', DEADLINE, async (t) => {
     if (!canAttack(t)) return;
     const service = await victim(t, { application: { admin: { address: '127.0.0.1:0' } } });
     const { address } = await service.zero.fact('admin_listening');
@@ -195,7 +203,7 @@ describe('an ordinary user of the same machine', () => {
 });
 
 describe('a member of the control group', () => {
-  it('cannot make zero execute a program of its own: one line', DEADLINE, async (t) => {
+  it('cannot make zero execute a program of its own: one log line', DEADLINE, async (t) => {
     if (!canAttack(t)) return;
     const { gid, uid } = account(ATTACKER);
     const service = await victim(t, { application: { control: { group: String(gid) } } });
@@ -227,7 +235,7 @@ describe('a member of the control group', () => {
   });
 });
 
-describe('an ordinary user who was there before zero', () => {
+describe('an ordinary user who creates files before zero starts', () => {
   /** What it puts where zero, of another user, makes its runtime directory: in a directory as /tmp is. */
   const plants: readonly [string, (place: string) => void, RegExp][] = [
     ['its own directory', (place) => mine(place, 0o755), /belongs to uid \d+, not to root or uid \d+/],
@@ -262,7 +270,7 @@ describe('an ordinary user who was there before zero', () => {
   }
 
   for (const [name, plant, reason] of plants) {
-    it(`has planted ${name}: no zero starts there, with one line`, DEADLINE, async (t) => {
+    it(`has planted ${name}: no zero starts there, with one log line`, DEADLINE, async (t) => {
       if (!canAttack(t)) return;
       const tmp = sharedFolder(t);
       chmodSync(tmp, 0o1777);
@@ -282,7 +290,7 @@ describe('an ordinary user who was there before zero', () => {
     });
   }
 
-  it('cannot imitate the keeper or a worker when zero is started again', DEADLINE, async (t) => {
+  it('cannot imitate the keeper or a worker when zero is restarted', DEADLINE, async (t) => {
     if (!canAttack(t)) return;
     const folder = sharedFolder(t);
     const service = await startServing(t, {}, { folder });

@@ -89,7 +89,7 @@ const CONFLICTS: readonly Conflict[] = [
   },
 ];
 
-describe('zero ends with 1 and one error when a listener wants', () => {
+describe('zero exits with 1 and one error if a listener needs', () => {
   for (const { what, make, reason } of CONFLICTS) {
     it(what, DEADLINE, async (t) => {
       const listeners = [
@@ -132,7 +132,7 @@ describe('zero ends with 1 and one error when a listener wants', () => {
   });
 });
 
-describe('a reload ends with one error, and the incumbent goes on, when a new listener wants', () => {
+describe('a reload fails with one error, and the incumbent keeps serving, if a new listener needs', () => {
   for (const { what, make, reason } of CONFLICTS) {
     it(what, DEADLINE, async (t) => {
       const service = await startServing(t);
@@ -159,8 +159,8 @@ describe('a reload ends with one error, and the incumbent goes on, when a new li
   }
 });
 
-describe('what is in the way of a listener', () => {
-  it('is left alone', DEADLINE, async (t) => {
+describe('a file at the path of a listener', () => {
+  it('is kept', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
     const file = join(folder, 'file');
     writeFileSync(file, 'precious');
@@ -177,7 +177,7 @@ describe('what is in the way of a listener', () => {
     client.destroy();
   });
 
-  it('is replaced when it is the socket of a program that is gone', DEADLINE, async (t) => {
+  it('is replaced if it is the socket of an exited program', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
     const path = join(folder, 'sock');
     const listeners = [{ name: 'http', address: `unix:${path}`, mode: '0640' }];

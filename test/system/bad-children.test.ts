@@ -28,7 +28,7 @@ const timeOf = (fact: object | undefined): number => Date.parse(Reflect.get(fact
 
 describe('a service that daemonises', () => {
   it(
-    'is told to run in the foreground, and its daemon is gone before it is tried again',
+    'is advised to run in the foreground, and its daemon is ended before the next attempt',
     DEADLINE,
     async (t) => {
       const { zero, puppets } = await startPuppetService(t, { restart: { policy: 'never' } });
@@ -58,7 +58,7 @@ describe('a service that daemonises', () => {
   });
 });
 
-describe('a child that its service leaves behind', () => {
+describe('a child that remains after its service', () => {
   for (const session of ['same', 'new'] as const) {
     it(`in the ${session} session is killed after 2 s when the service has crashed`, DEADLINE, async (t) => {
       const { zero, puppets, incumbent } = await startServing(t);
@@ -96,7 +96,7 @@ describe('a child that its service leaves behind', () => {
     );
   }
 
-  it('is left alone when it leaves by itself in time', DEADLINE, async (t) => {
+  it('is not killed if it exits in time', DEADLINE, async (t) => {
     const service = await startServing(t);
     const { zero, puppets, incumbent } = service;
     const child = await incumbent.fork('same');
@@ -108,7 +108,7 @@ describe('a child that its service leaves behind', () => {
     assert.deepEqual(complaints(zero), []);
   });
 
-  it('is killed at once when zero stops at once', DEADLINE, async (t) => {
+  it('is killed immediately when zero stops immediately', DEADLINE, async (t) => {
     const { zero, incumbent } = await startServing(t);
     const children = [await incumbent.fork('same', true), await incumbent.fork('new', true)];
     const gone = children.map(whenEnded);

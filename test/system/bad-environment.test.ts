@@ -28,8 +28,8 @@ async function startedOrExited(zero: Zero): Promise<Exit | null> {
   return Promise.race([promoted, zero.exited]);
 }
 
-describe('a supervisor without descriptors', () => {
-  it('fails each reload with one error, keeps none, and succeeds once it has enough', DEADLINE, async (t) => {
+describe('a supervisor without free descriptors', () => {
+  it('fails each reload with one error, leaks none, and succeeds once it has enough', DEADLINE, async (t) => {
     const zero = startZero(t, { config: simpleService(process.execPath, fixture('graceful.js')) });
     await zero.fact('generation_promoted', { generation: 1 });
     const address = await zero.address('http');
@@ -57,7 +57,7 @@ describe('a supervisor without descriptors', () => {
     assert.deepEqual(await zero.exited, { code: 0, signal: null });
   });
 
-  it('starts a service that crashes again as soon as it has some', DEADLINE, async (t) => {
+  it('restarts a crashed service as soon as it has some', DEADLINE, async (t) => {
     const { zero, puppets, incumbent } = await startServing(t);
     const child = await incumbent.fork('new', true);
     const address = await zero.address('http');
@@ -76,27 +76,31 @@ describe('a supervisor without descriptors', () => {
     assert.equal((await client).pid, successor.pid);
   });
 
-  it('says that a MAINPID cannot be followed, and kills all sessions when it has to', DEADLINE, async (t) => {
-    const service = await startServing(t);
-    const { zero, puppets, incumbent } = service;
-    // An old generation that stays has what was free between the others.
-    await incumbent.onSignal('SIGTERM', 'report');
-    service.reload();
-    const serving = await nextReady(puppets);
-    await incumbent.event('signal');
-    const pid = await serving.successor();
-    await puppets.next();
-    limitDescriptors(zero.pid, nextDescriptor(zero.pid));
-    await serving.notify(`MAINPID=${pid}`);
-    const { message } = await zero.fact('warning', { about: 'notify' });
-    assert.match(message, new RegExp(`MAINPID=${pid} cannot be followed: .*EMFILE`));
-    const ends = [whenEnded(pid), whenEnded(await incumbent.fork('same', true))];
-    zero.signal('SIGQUIT');
-    assert.deepEqual(await zero.exited, { code: 0, signal: null });
-    await Promise.all(ends);
-  });
+  it(
+    'reports that a MAINPID cannot be followed, and kills all sessions if necessary',
+    DEADLINE,
+    async (t) => {
+      const service = await startServing(t);
+      const { zero, puppets, incumbent } = service;
+      // An old generation that stays has what was free between the others.
+      await incumbent.onSignal('SIGTERM', 'report');
+      service.reload();
+      const serving = await nextReady(puppets);
+      await incumbent.event('signal');
+      const pid = await serving.successor();
+      await puppets.next();
+      limitDescriptors(zero.pid, nextDescriptor(zero.pid));
+      await serving.notify(`MAINPID=${pid}`);
+      const { message } = await zero.fact('warning', { about: 'notify' });
+      assert.match(message, new RegExp(`MAINPID=${pid} cannot be followed: .*EMFILE`));
+      const ends = [whenEnded(pid), whenEnded(await incumbent.fork('same', true))];
+      zero.signal('SIGQUIT');
+      assert.deepEqual(await zero.exited, { code: 0, signal: null });
+      await Promise.all(ends);
+    },
+  );
 
-  it('does not start, and says which step had none', DEADLINE, async (t) => {
+  it('does not start, and reports the failed step', DEADLINE, async (t) => {
     for (let limit = 16, exit: Exit | null; ; limit += 1) {
       assert.ok(limit < 60, 'no limit is enough');
       const zero = startZero(t, {

@@ -74,7 +74,7 @@ const RUBBISH: readonly Buffer[] = [
   Buffer.from('READY=0\nREADY=yes\nREADY=\nMAINPID=\nMAINPID=-1\nMAINPID=x\nMAINPID=99999999999999999999'),
 ];
 
-describe('rubbish on NOTIFY_SOCKET', () => {
+describe('an invalid message on NOTIFY_SOCKET', () => {
   for (const { role, start } of [FIRST, CANDIDATE]) {
     it(`of ${role} is ignored with one warning`, DEADLINE, async (t) => {
       const { service, puppet } = await start(t);
@@ -94,7 +94,7 @@ describe('rubbish on NOTIFY_SOCKET', () => {
 
 describe('a message on NOTIFY_SOCKET from another user', () => {
   for (const { role, start } of [FIRST, CANDIDATE]) {
-    it(`to ${role} is refused, and the user named`, DEADLINE, async (t) => {
+    it(`to ${role} is refused, and the user is reported`, DEADLINE, async (t) => {
       if (!requireRoot(t, 'to send as another user')) return;
       const { uid } = account('nobody');
       const { service, puppet } = await start(t);
@@ -117,7 +117,7 @@ describe('a message on NOTIFY_SOCKET from another user', () => {
     });
   }
 
-  it('that the worker does not run as is root or zero itself: those may speak', DEADLINE, async (t) => {
+  it('that the worker does not run as is accepted from root and from zero itself', DEADLINE, async (t) => {
     if (!requireRoot(t, 'to start a service as another user')) return;
     const service = await startPuppetService(
       t,
@@ -191,7 +191,7 @@ describe('MAINPID', () => {
     }
   }
 
-  it('of a successor that crashes starts the service again', DEADLINE, async (t) => {
+  it('of a successor that crashes restarts the service', DEADLINE, async (t) => {
     const { service, puppet } = await FIRST.start(t);
     const { zero, puppets } = service;
     const pid = await puppet.successor([3], 'new');
@@ -207,7 +207,7 @@ describe('MAINPID', () => {
     await assertBecomesReady(service, again);
   });
 
-  it('of a process that is none of the service is refused', DEADLINE, async (t) => {
+  it('of a foreign process is refused', DEADLINE, async (t) => {
     const { service, puppet } = await CANDIDATE.start(t);
     const { zero, puppets } = service;
     const incumbent = puppets.all[0] ?? assert.fail('no incumbent');

@@ -33,7 +33,7 @@ function hasEmulators(): boolean {
   return readdirSync('/proc/sys/fs/binfmt_misc').some((name) => !['register', 'status'].includes(name));
 }
 
-describe('zero ends with 1 and one error when its service', () => {
+describe('zero exits with 1 and one error if its service', () => {
   const wrong: { what: string; make: (path: string) => void; reason: RegExp }[] = [
     {
       what: 'is missing',
@@ -47,7 +47,7 @@ describe('zero ends with 1 and one error when its service', () => {
       reason: /^executable .*\/service: EACCES/,
     },
     {
-      what: 'is a link to nothing',
+      what: 'is a broken link',
       make: (path) => symlinkSync('nowhere', path),
       reason: /^executable .*\/service: ENOENT/,
     },
@@ -58,7 +58,7 @@ describe('zero ends with 1 and one error when its service', () => {
     },
     { what: 'is empty', make: (path) => executable(path, ''), reason: /the file is empty$/ },
     {
-      what: 'is no program',
+      what: 'is not a program',
       make: (path) => executable(path, 'echo hello\n'),
       reason: /neither a program nor a script/,
     },
@@ -68,7 +68,7 @@ describe('zero ends with 1 and one error when its service', () => {
       reason: /interpreter \/no\/such\/perl does not exist$/,
     },
     {
-      what: 'is a script with the line ends of Windows',
+      what: 'is a script with Windows line endings',
       make: (path) => executable(path, '#!/bin/sh\r\nexit\r\n'),
       reason: /Windows line ends/,
     },
@@ -104,7 +104,7 @@ async function assertStops({ zero }: PuppetService): Promise<void> {
 }
 
 describe('a first generation that', () => {
-  it('exits at once is tried again, each time later, and clients wait meanwhile', DEADLINE, async (t) => {
+  it('exits immediately is retried with growing delays, while clients wait', DEADLINE, async (t) => {
     const service = await startPuppetService(t, { restart: { backoff: { initial: '20ms', factor: 2 } } });
     const { zero, puppets } = service;
     const client = whoAnswers(await zero.address('http'));
@@ -130,7 +130,7 @@ describe('a first generation that', () => {
     await assertStops(service);
   });
 
-  it('is never ready is reported once and goes on waiting', DEADLINE, async (t) => {
+  it('is never ready is reported once and keeps waiting', DEADLINE, async (t) => {
     const service = await startPuppetService(t, { readiness: { timeout: '100ms' } });
     const { zero, puppets } = service;
     const puppet = await puppets.next();
@@ -153,7 +153,7 @@ describe('a first generation that', () => {
     await assertStops(service);
   });
 
-  it('ignores its shutdown signal is killed, with its session', DEADLINE, async (t) => {
+  it('ignores its shutdown signal is killed with its session', DEADLINE, async (t) => {
     const service = await startServing(t, { options: { shutdown_timeout: '100ms' } });
     const { zero, incumbent } = service;
     await incumbent.onSignal('SIGTERM', 'report');
@@ -168,7 +168,7 @@ describe('a first generation that', () => {
 });
 
 describe('an incumbent', () => {
-  it('serves every request while bad candidates come and go', DEADLINE, async (t) => {
+  it('serves every request while bad candidates start and fail', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
     const service = await startServing(t, { environment: { BOOKS_DIR: folder } });
     const { zero, incumbent, puppets } = service;

@@ -90,7 +90,7 @@ describe('a service that waits in accept(2)', () => {
     });
   }
 
-  it('is started again on a socket that another program before it made non-blocking', DEADLINE, async (t) => {
+  it('is restarted on a socket that a previous program made non-blocking', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
     const program = compiled(t, folder);
     if (program === null) return;

@@ -79,7 +79,7 @@ describe('each caller has its own deadline:', () => {
     [LONG, SHORT],
   ] as const) {
     it(
-      `${first} ms for the caller of the handover, ${second} ms for one that waits behind it`,
+      `${first} ms for the caller of the handover, ${second} ms for a caller that waits behind it`,
       DEADLINE,
       async (t) => {
         const service = await startServing(t, { handover: QUICK });
@@ -98,7 +98,7 @@ describe('each caller has its own deadline:', () => {
     );
   }
 
-  it('a signal waits for ever, ahead of a caller', DEADLINE, async (t) => {
+  it('a signal waits without a limit, ahead of a caller', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: QUICK });
     const { zero, puppets } = service;
     await signal(service);
@@ -113,7 +113,7 @@ describe('each caller has its own deadline:', () => {
     assert.deepEqual(zero.log.all('handover_started', { handover: 3 }), []);
   });
 
-  it('a signal waits for ever, behind a caller', DEADLINE, async (t) => {
+  it('a signal waits without a limit, behind a caller', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: QUICK });
     const { zero, puppets } = service;
     const reloading = await ask(t, service, 'reload', ...within(SHORT));
@@ -127,7 +127,7 @@ describe('each caller has its own deadline:', () => {
     await zero.fact('handover_finished', { handover: 3, outcome: 'promoted' });
   });
 
-  it('watch waits for ever', DEADLINE, async (test) => {
+  it('watch waits without a limit', DEADLINE, async (test) => {
     const t = reversed(test);
     const file = join(temporaryFolder(t), 'version');
     writeFileSync(file, '1');
@@ -144,24 +144,20 @@ describe('each caller has its own deadline:', () => {
     await zero.fact('handover_finished', { handover: 2, outcome: 'promoted' });
   });
 
-  it(
-    'a request for something else is withdrawn, and the handover ahead of it proceeds',
-    DEADLINE,
-    async (t) => {
-      const service = await startServing(t, { handover: QUICK });
-      const { zero, puppets } = service;
-      await signal(service);
-      const candidate = await puppets.next();
-      const rolling = await answer(await ask(t, service, 'rollback', '--to', '1', ...within(SHORT)));
-      assertTimedOut(rolling, SHORT);
-      assert.match(rolling.reason, /expired while the request waited behind handover 2$/);
-      await candidate.listen({ name: 'http' });
-      await becomeReady(candidate);
-      await zero.fact('handover_finished', { handover: 2, outcome: 'promoted' });
-      await zero.fact('generation_gone', { generation: 1 });
-      assert.deepEqual(zero.log.all('handover_started', { handover: 3 }), []);
-    },
-  );
+  it('a different request is withdrawn, and the handover ahead of it continues', DEADLINE, async (t) => {
+    const service = await startServing(t, { handover: QUICK });
+    const { zero, puppets } = service;
+    await signal(service);
+    const candidate = await puppets.next();
+    const rolling = await answer(await ask(t, service, 'rollback', '--to', '1', ...within(SHORT)));
+    assertTimedOut(rolling, SHORT);
+    assert.match(rolling.reason, /expired while the request waited behind handover 2$/);
+    await candidate.listen({ name: 'http' });
+    await becomeReady(candidate);
+    await zero.fact('handover_finished', { handover: 2, outcome: 'promoted' });
+    await zero.fact('generation_gone', { generation: 1 });
+    assert.deepEqual(zero.log.all('handover_started', { handover: 3 }), []);
+  });
 });
 
 /** Its place in the queue was taken by a request for something else. */
@@ -170,8 +166,8 @@ function assertReplaced(told: Answer, by: string): void {
   assert.equal(told.reason, `replaced in the queue by a request of ${by}`);
 }
 
-describe('a request for something else is not merged:', () => {
-  it('a reload replaces a rollback that waits', DEADLINE, async (t) => {
+describe('a different request is not merged:', () => {
+  it('a reload replaces a waiting rollback', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: QUICK });
     const { zero, puppets } = service;
     await signal(service);
@@ -187,7 +183,7 @@ describe('a request for something else is not merged:', () => {
     assert.deepEqual(zero.log.all('rollback_found'), []);
   });
 
-  it('a rollback replaces a reload that waits', DEADLINE, async (t) => {
+  it('a rollback replaces a waiting reload', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: QUICK });
     const { zero, puppets } = service;
     await signal(service);
@@ -203,7 +199,7 @@ describe('a request for something else is not merged:', () => {
     await zero.fact('rollback_found', { generation: 1 });
   });
 
-  it('a plain reload waits behind a preview, and makes none', DEADLINE, async (t) => {
+  it('a plain reload waits behind a preview, and does not become one', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: { ...QUICK, mode: 'steered' } });
     const { zero, puppets } = service;
     const preview = await ask(t, service, 'reload', '--preview');
@@ -219,7 +215,7 @@ describe('a request for something else is not merged:', () => {
     assert.deepEqual(zero.log.all('handover_step', { handover: 3, step: 'preview' }), []);
   });
 
-  it('a plain reload replaces a preview that waits', DEADLINE, async (t) => {
+  it('a plain reload replaces a waiting preview', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: { ...QUICK, mode: 'steered' } });
     const { puppets } = service;
     await signal(service);

@@ -52,7 +52,7 @@ function variable(puppet: Puppet, name: string): string | undefined {
 }
 
 describe('a listener that a reload', () => {
-  it('adds is bound before the candidate starts, and given to it', DEADLINE, async (t) => {
+  it('adds is bound before the candidate starts, and passed to it', DEADLINE, async (t) => {
     const service = await startServing(t, { listeners: [HTTP] });
     const { zero } = service;
     const puppet = await handOver(service, { listeners: [HTTP, ADMIN] }, ['http', 'admin']);
@@ -69,7 +69,7 @@ describe('a listener that a reload', () => {
     assert.equal(zero.log.all('listener_bound').length, 2);
   });
 
-  it('removes is closed when the last generation that holds it is gone', DEADLINE, async (t) => {
+  it('removes is closed after the last generation that holds it has exited', DEADLINE, async (t) => {
     const service = await startServing(t, {
       listeners: [HTTP, ADMIN],
       environment: { DRAIN_MS: '60000' },
@@ -105,7 +105,7 @@ describe('a listener that a reload', () => {
     await assertUntouched(service, incumbent);
   });
 
-  it('renames and renumbers is the same socket', DEADLINE, async (t) => {
+  it('renames or renumbers keeps its socket', DEADLINE, async (t) => {
     const address = `unix:${join(temporaryFolder(t), 'sock')}`;
     const service = await startServing(t, { listeners: [{ name: 'http', address }] });
     const { zero, puppets } = service;
@@ -125,7 +125,7 @@ describe('a listener that a reload', () => {
     assert.deepEqual(zero.log.all('listener_closed'), []);
   });
 
-  it('changes in its options is changed, and changed back by a rollback', DEADLINE, async (t) => {
+  it('changes in its options is changed, and restored by a rollback', DEADLINE, async (t) => {
     const path = join(temporaryFolder(t), 'sock');
     const listener = { name: 'http', address: `unix:${path}` };
     const service = await startServing(t, { listeners: [{ ...listener, mode: '0600' }] });
@@ -144,7 +144,7 @@ describe('a listener that a reload', () => {
     assert.equal(zero.log.all('listener_bound').length, 1);
   });
 
-  it('moves to another address is bound there, and closed here', DEADLINE, async (t) => {
+  it('moves to another address is bound there, and closed at the old one', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
     const [here, there] = [`unix:${join(folder, 'here')}`, `unix:${join(folder, 'there')}`];
     const service = await startServing(t, { listeners: [{ name: 'http', address: here }] });
@@ -154,23 +154,27 @@ describe('a listener that a reload', () => {
     assert.equal(await attempt(here), 'ENOENT');
   });
 
-  it('adds and cannot bind ends the handover, and the others it added are closed', DEADLINE, async (t) => {
-    const service = await startServing(t, { listeners: [HTTP] });
-    const { zero, incumbent } = service;
-    const taken = { name: 'taken', address: service.puppets.environment.PUPPET_SOCKET };
-    const extra = { name: 'extra', address: `unix:${join(temporaryFolder(t), 'extra')}` };
-    service.rewrite({ listeners: [HTTP, extra, { ...taken, address: `unix:${taken.address}` }] });
-    service.reload();
-    const { outcome, failure } = await zero.fact('handover_finished', { handover: 2 });
-    assert.equal(outcome, 'failed');
-    assert.equal(failure?.step, 'listener.taken');
-    assert.match(failure.reason, new RegExp(`bind unix ${taken.address}: .*pid ${process.pid}`));
-    assert.equal(await attempt(extra.address), 'ENOENT');
-    assert.equal(zero.log.all('worker_spawned').length, 1);
-    await assertUntouched(service, incumbent);
-  });
+  it(
+    'adds and cannot bind ends the handover, and the other added listeners are closed',
+    DEADLINE,
+    async (t) => {
+      const service = await startServing(t, { listeners: [HTTP] });
+      const { zero, incumbent } = service;
+      const taken = { name: 'taken', address: service.puppets.environment.PUPPET_SOCKET };
+      const extra = { name: 'extra', address: `unix:${join(temporaryFolder(t), 'extra')}` };
+      service.rewrite({ listeners: [HTTP, extra, { ...taken, address: `unix:${taken.address}` }] });
+      service.reload();
+      const { outcome, failure } = await zero.fact('handover_finished', { handover: 2 });
+      assert.equal(outcome, 'failed');
+      assert.equal(failure?.step, 'listener.taken');
+      assert.match(failure.reason, new RegExp(`bind unix ${taken.address}: .*pid ${process.pid}`));
+      assert.equal(await attempt(extra.address), 'ENOENT');
+      assert.equal(zero.log.all('worker_spawned').length, 1);
+      await assertUntouched(service, incumbent);
+    },
+  );
 
-  it('changes in what is fixed at the bind is refused', DEADLINE, async (t) => {
+  it('changes in an option that is fixed at the bind is refused', DEADLINE, async (t) => {
     const service = await startServing(t, { listeners: [HTTP] });
     service.rewrite({ listeners: [{ ...HTTP, options: { free_bind: true } }] });
     service.reload();
@@ -181,7 +185,7 @@ describe('a listener that a reload', () => {
   });
 });
 
-describe('what cannot change is refused with "needs a restart"', () => {
+describe('a change of a fixed option is refused with "needs a restart"', () => {
   const changes: { what: string; key: string; sections: (folder: string) => PuppetSections }[] = [
     {
       what: 'the name',
@@ -212,7 +216,7 @@ describe('what cannot change is refused with "needs a restart"', () => {
   }
 });
 
-describe('a reload takes anew', () => {
+describe('a reload reads again', () => {
   it('environment, arguments and environment_file', DEADLINE, async (t) => {
     const file = join(temporaryFolder(t), 'environment');
     const [path, ...args] = [process.execPath, fixture('puppet.js')];
@@ -232,7 +236,7 @@ describe('a reload takes anew', () => {
     assert.deepEqual(seen(await handOver(service, sections('b'), ['http'])), ['b', 'b c', 'b', '2']);
   });
 
-  it('what is not changed until then: a crash starts the same again', DEADLINE, async (t) => {
+  it('everything else than a crash does: a crash restarts the unchanged service', DEADLINE, async (t) => {
     const file = join(temporaryFolder(t), 'environment');
     writeFileSync(file, 'FROM_FILE=a\n');
     const service = await startServing(t, { runtime: { environment_file: file } });
@@ -244,7 +248,7 @@ describe('a reload takes anew', () => {
     assert.equal(variable(again, 'LISTED'), undefined);
   });
 
-  it('the release that a folder symlink points to', DEADLINE, async (t) => {
+  it('the release that the symlink of a directory points to', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
     for (const release of ['a', 'b']) {
       mkdirSync(join(folder, release));

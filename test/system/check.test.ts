@@ -31,12 +31,12 @@ async function check(scope: Scope, text: string, ...args: readonly string[]): Pr
 const SERVICE = 'service: { runtime: { path: ./app } }\n';
 
 describe('zero check', () => {
-  it('says ok, and nothing else, of a config that works here', DEADLINE, async (t) => {
+  it('prints only ok for a config that works here', DEADLINE, async (t) => {
     assert.deepEqual(await check(t, SERVICE), { code: 0, stdout: 'zero.yaml: ok\n', warnings: [] });
   });
 
   it(
-    'warns of more listeners than there are descriptors, and zero says so when it cannot bind them',
+    'warns of more listeners than descriptors, and zero reports the same when it cannot bind them',
     DEADLINE,
     async (t) => {
       const folder = temporaryFolder(t);
@@ -60,7 +60,7 @@ describe('zero check', () => {
     },
   );
 
-  it('warns of everything that is missing and may come later', DEADLINE, async (t) => {
+  it('warns of everything that is missing and may be created later', DEADLINE, async (t) => {
     const { code, stdout, warnings } = await check(
       t,
       `application:
@@ -99,7 +99,7 @@ service:
     ]);
   });
 
-  it('warns of a program that keeps the sockets of the service', DEADLINE, async (t) => {
+  it('warns of a program that withholds the sockets from the service', DEADLINE, async (t) => {
     const { code, warnings } = await check(
       t,
       'service:\n  listeners: [{ name: http, address: ":8080" }]\n  runtime: { path: ./nodemon, args: [app.js] }\n',
@@ -113,7 +113,7 @@ service:
     );
   });
 
-  it('warns of a directory that is missing, once', DEADLINE, async (t) => {
+  it('warns of a missing directory once', DEADLINE, async (t) => {
     const { code, warnings } = await check(t, 'service: { runtime: { path: app, directory: ./nowhere } }\n');
     assert.deepEqual(
       [code, warnings],
@@ -121,7 +121,7 @@ service:
     );
   });
 
-  it('refuses what can never work', DEADLINE, async (t) => {
+  it('refuses a config that can never work', DEADLINE, async (t) => {
     const long = `/tmp/${'x'.repeat(100)}`;
     const errors = async (text: string) => {
       const { code, stdout } = await check(t, text);
@@ -146,7 +146,7 @@ service:
     );
   });
 
-  it('shows the limit of descriptors that a service gets', DEADLINE, async (t) => {
+  it('shows the descriptor limit of a service', DEADLINE, async (t) => {
     // Node has raised its own soft limit, and so has zero.
     const [, hard] =
       /^Max open files +\S+ +(\S+)/m.exec(execFileSync('cat', ['/proc/self/limits'], { encoding: 'utf8' })) ??

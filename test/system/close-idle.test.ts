@@ -70,7 +70,7 @@ function closed(connection: HttpConnection): Promise<void> {
 }
 
 describe('close_idle', () => {
-  it('ends idle connections of nginx, and waits for the request that is under way', DEADLINE, async (t) => {
+  it('ends idle connections of nginx, and waits for the request in progress', DEADLINE, async (t) => {
     const handover = { mode: 'auto', settle: '100ms', drain_timeout: '60s', close_idle: '1s' };
     const site = await startNginx(t, handover);
     if (site === null) return;
@@ -93,7 +93,7 @@ describe('close_idle', () => {
     assert.deepEqual(complaints(zero), []);
   });
 
-  it('has no effect and loses nothing where zero may not take descriptors', DEADLINE, async (t) => {
+  it('has no effect and loses nothing if zero may not take descriptors', DEADLINE, async (t) => {
     const handover = { mode: 'auto', settle: '100ms', drain_timeout: '60s', close_idle: '1s' };
     const site = await startNginx(t, handover, { command: [...withoutTracing(), ...ZERO_COMMAND] });
     if (site === null) return;

@@ -49,8 +49,8 @@ function announcements(scope: Scope, folder: string): Announcements {
   };
 }
 
-describe('a command that runs when the supervisor is killed', () => {
-  it('of a gate is ended with what it started, and its candidate is rolled back', DEADLINE, async (t) => {
+describe('a running command during a kill of the supervisor', () => {
+  it('of a gate is ended with its children, and its candidate is rolled back', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
     const pids = announcements(t, folder);
     const hang = join(folder, 'hang');
@@ -78,7 +78,7 @@ describe('a command that runs when the supervisor is killed', () => {
     assert.deepEqual(await whoAnswers(await zero.address('http')), { generation, pid });
   });
 
-  it('of verify in the soak is ended, and the next supervisor tests anew', DEADLINE, async (t) => {
+  it('of verify in the soak is ended, and the next supervisor starts a new check', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
     const pids = announcements(t, folder);
     const script = `sleep 1000 & echo $$ $! > ${pids.path}; wait`;
@@ -101,7 +101,7 @@ describe('a command that runs when the supervisor is killed', () => {
     await Promise.all(second.map(whenEnded));
   });
 
-  it('of a hook is waited for, and counts as failed', DEADLINE, async (t) => {
+  it('of a hook is awaited, and counts as failed', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
     const pids = announcements(t, folder);
     const end = join(folder, 'end');

@@ -12,7 +12,7 @@ const shows = (pattern: RegExp) => (screen: Screen) => pattern.test(screen.windo
 
 describe('zero status on a terminal', () => {
   it(
-    'is coloured, and not with NO_COLOR or without a terminal; fits into 80 columns',
+    'is coloured, except with NO_COLOR or without a terminal, and fits into 80 columns',
     DEADLINE,
     async (t) => {
       const { zero } = await startServing(t, { handover: QUICK });
@@ -37,7 +37,7 @@ describe('zero status on a terminal', () => {
 });
 
 describe('zero status --watch', () => {
-  it('draws in place what happens, at any size, until Ctrl-C', DEADLINE, async (t) => {
+  it('draws events in place, at any size, until Ctrl-C', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: PREVIEW });
     const { zero, puppets } = service;
     const watching = zeroOnTerminal(t, zero, ['status', '--watch']);
@@ -62,7 +62,7 @@ describe('zero status --watch', () => {
     assert.deepEqual([wrapped, window.filter((line) => line.startsWith('test '))], [[], [window[0]]]);
   });
 
-  it('says that zero has stopped, or went away without a word', DEADLINE, async (t) => {
+  it('reports that zero has stopped, or disappeared without notice', DEADLINE, async (t) => {
     const ends = [
       { signal: 'SIGTERM', code: 0, says: /\nzero has stopped\n/ },
       { signal: 'SIGKILL', code: 1, says: /\nzero status: zero exited unexpectedly\. Check its log\.\n/ },
@@ -77,33 +77,37 @@ describe('zero status --watch', () => {
     }
   });
 
-  it('prints a document for each change with --json, and wants a terminal without', DEADLINE, async (t) => {
-    const { zero, puppets } = await startServing(t, { handover: QUICK });
-    const plain = await command(t, zero, 'status', '--watch');
-    assert.equal(plain.code, 2);
-    assert.match(plain.stderr, /^zero status: --watch needs a terminal/);
-    const watching = startCommand(t, zero, ['status', '--watch', '--json']);
-    await watching.shown('"incumbent":1');
-    const reloading = startCommand(t, zero, ['reload']);
-    await nextReady(puppets);
-    assert.equal((await reloading.finished).code, 0);
-    await watching.shown('"incumbent":2');
-    watching.signal('SIGINT');
-    const { code, stdout, stderr } = await watching.finished;
-    assert.deepEqual([code, stderr], [0, '']);
-    const documents = stdout
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line));
-    assert.deepEqual([documents[0].incumbent, documents[0].generations[0].connections], [1, 0]);
-    assert.equal(documents.at(-1).incumbent, 2);
-  });
+  it(
+    'prints a document for each change with --json, and requires a terminal otherwise',
+    DEADLINE,
+    async (t) => {
+      const { zero, puppets } = await startServing(t, { handover: QUICK });
+      const plain = await command(t, zero, 'status', '--watch');
+      assert.equal(plain.code, 2);
+      assert.match(plain.stderr, /^zero status: --watch needs a terminal/);
+      const watching = startCommand(t, zero, ['status', '--watch', '--json']);
+      await watching.shown('"incumbent":1');
+      const reloading = startCommand(t, zero, ['reload']);
+      await nextReady(puppets);
+      assert.equal((await reloading.finished).code, 0);
+      await watching.shown('"incumbent":2');
+      watching.signal('SIGINT');
+      const { code, stdout, stderr } = await watching.finished;
+      assert.deepEqual([code, stderr], [0, '']);
+      const documents = stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+      assert.deepEqual([documents[0].incumbent, documents[0].generations[0].connections], [1, 0]);
+      assert.equal(documents.at(-1).incumbent, 2);
+    },
+  );
 });
 
 describe('zero reload on a terminal', () => {
   const CANARY = { steps: [{ percent: 25, for: '1500ms' }] };
 
-  it('shows every step with its time and what is left of it, and the verdict', DEADLINE, async (t) => {
+  it('shows every step with its elapsed and remaining time, and the verdict', DEADLINE, async (t) => {
     const { zero, puppets } = await startServing(t, {
       handover: { ...QUICK, canary: CANARY, soak: '1500ms' },
     });
@@ -127,7 +131,7 @@ describe('zero reload on a terminal', () => {
   });
 
   it(
-    'tells why it went back within 80 columns, without colour where that is not wanted',
+    'reports the reason of a rollback within 80 columns, without colours if they are not wanted',
     DEADLINE,
     async (t) => {
       const service = await startServing(t, { handover: QUICK });
@@ -144,7 +148,7 @@ describe('zero reload on a terminal', () => {
     },
   );
 
-  it('leaves the handover alone at Ctrl-C, and says how to follow it', DEADLINE, async (t) => {
+  it('leaves the handover running at Ctrl-C, and shows how to follow it', DEADLINE, async (t) => {
     const { zero, puppets } = await startServing(t, { handover: QUICK });
     const reloading = zeroOnTerminal(t, zero, ['reload']);
     const candidate = await puppets.next();

@@ -30,7 +30,7 @@ describe('zero reload exits with', () => {
     assert.ok(duration_ms >= 300);
   });
 
-  it('1 when there is nothing to start', DEADLINE, async (t) => {
+  it('1 when there is no executable to start', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: QUICK });
     service.rewrite({ runtime: { path: '/no/such/program' } });
     const { code, stdout, stderr } = await command(t, service.zero, 'reload');
@@ -43,7 +43,7 @@ describe('zero reload exits with', () => {
     await assertUntouched(service, service.incumbent);
   });
 
-  it('2 when it was written wrong', DEADLINE, async (t) => {
+  it('2 for a usage error', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: QUICK });
     for (const args of [['--timeout', 'soon'], ['--timeout', '0s'], ['--no-such-option'], ['surplus']]) {
       const { code, stderr } = await command(t, service.zero, 'reload', ...args);
@@ -76,7 +76,7 @@ describe('zero reload exits with', () => {
     }
   });
 
-  it('10 when the candidate failed, and says how', DEADLINE, async (t) => {
+  it('10 when the candidate failed, with the reason', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: QUICK });
     const reloading = startCommand(t, service.zero, ['reload']);
     const candidate = await service.puppets.next();
@@ -91,7 +91,7 @@ describe('zero reload exits with', () => {
     await assertUntouched(service, service.incumbent);
   });
 
-  it('10 when it ran into readiness.timeout', DEADLINE, async (t) => {
+  it('10 when readiness.timeout expired', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: QUICK, readiness: { timeout: '1s' } });
     const { code, stderr } = await command(t, service.zero, 'reload');
     assert.equal(code, 10);
@@ -100,7 +100,7 @@ describe('zero reload exits with', () => {
     await assertUntouched(service, service.incumbent);
   });
 
-  it('11 when --timeout was over, and the handover is', DEADLINE, async (t) => {
+  it('11 when --timeout expired, and the handover ended', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: QUICK });
     const { code, stderr } = await command(t, service.zero, 'reload', '--timeout', '700ms');
     assert.equal(code, 11);
@@ -109,7 +109,7 @@ describe('zero reload exits with', () => {
     await assertUntouched(service, service.incumbent);
   });
 
-  it('12 when somebody aborted it', DEADLINE, async (t) => {
+  it('12 when an operator aborted it', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: QUICK });
     const reloading = startCommand(t, service.zero, ['reload']);
     const candidate = await service.puppets.next();
@@ -121,7 +121,7 @@ describe('zero reload exits with', () => {
     await assertUntouched(service, service.incumbent);
   });
 
-  it('12 when zero is stopped meanwhile', DEADLINE, async (t) => {
+  it('12 when zero is stopped in the meantime', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: QUICK });
     const reloading = startCommand(t, service.zero, ['reload']);
     await service.puppets.next();
@@ -130,7 +130,7 @@ describe('zero reload exits with', () => {
     assert.equal((await service.zero.exited).code, 0);
   });
 
-  it('13 when nobody waits: --no-wait', DEADLINE, async (t) => {
+  it('13 without a waiting caller: --no-wait', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: QUICK });
     const { code, stdout, stderr } = await command(t, service.zero, 'reload', '--no-wait');
     assert.deepEqual([code, stderr], [13, '']);
@@ -139,7 +139,7 @@ describe('zero reload exits with', () => {
     await service.zero.fact('handover_finished', { handover: 2, outcome: 'promoted' });
   });
 
-  it('13 when nobody waits any longer: Ctrl-C', DEADLINE, async (t) => {
+  it('13 when the caller stops waiting: Ctrl-C', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: QUICK });
     const reloading = startCommand(t, service.zero, ['reload']);
     const candidate = await service.puppets.next();
@@ -155,7 +155,7 @@ describe('zero reload exits with', () => {
     await service.zero.fact('handover_finished', { handover: 2, outcome: 'promoted' });
   });
 
-  it('14 when another replaced it', DEADLINE, async (t) => {
+  it('14 when another request replaced it', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: QUICK });
     const first = startCommand(t, service.zero, ['reload']);
     const replaced = await service.puppets.next();
@@ -168,7 +168,7 @@ describe('zero reload exits with', () => {
     assert.equal((await second.finished).code, 0);
   });
 
-  it('the verdict of the handover that it became part of', DEADLINE, async (t) => {
+  it('the verdict of the handover that it was merged into', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: QUICK });
     const { zero, puppets } = service;
     const first = startCommand(t, zero, ['reload', '--json']);
@@ -190,8 +190,8 @@ describe('zero reload exits with', () => {
   });
 });
 
-describe('in the wrong state', () => {
-  it('promote and abort say so and exit with 1', DEADLINE, async (t) => {
+describe('in a wrong state', () => {
+  it('promote and abort report it and exit with 1', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: QUICK });
     for (const name of ['promote', 'abort']) {
       const { code, stdout, stderr } = await command(t, service.zero, name);
@@ -201,7 +201,7 @@ describe('in the wrong state', () => {
     await assertUntouched(service, service.incumbent);
   });
 
-  it('promote says that the candidate is not ready yet', DEADLINE, async (t) => {
+  it('promote reports that the candidate is not ready yet', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: QUICK });
     service.reload();
     await service.puppets.next();
@@ -215,7 +215,7 @@ describe('in the wrong state', () => {
 });
 
 describe('zero status', () => {
-  it('tells what runs, for eyes and as a document', DEADLINE, async (t) => {
+  it('shows the running service, as text and as a document', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: { ...QUICK, preview_from: ['127.77.0.1'] } });
     const { zero, incumbent } = service;
     const reloading = startCommand(t, zero, ['reload', '--preview']);
@@ -262,7 +262,7 @@ describe('zero status', () => {
 });
 
 describe('zero stop', () => {
-  it('wants to be told what, and stops that', DEADLINE, async (t) => {
+  it('requires an explicit instance, and stops that', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: QUICK });
     const { zero, incumbent } = service;
     const unnamed = await command(t, null, 'stop');
@@ -277,7 +277,7 @@ describe('zero stop', () => {
     assert.equal((await command(t, zero, 'status')).code, 3);
   });
 
-  it('--now kills what does not leave', DEADLINE, async (t) => {
+  it('--now kills a service that does not exit', DEADLINE, async (t) => {
     const service = await startServing(t, { options: { shutdown_timeout: '0s' } });
     await service.incumbent.onSignal('SIGTERM', 'report');
     assert.equal((await command(t, service.zero, 'stop', '--now')).code, 0);
@@ -306,7 +306,7 @@ async function raw(
   return { socket, answer };
 }
 
-describe('whatever a client of the control socket sends', () => {
+describe('for any data from a client of the control socket', () => {
   const junk = [
     { what: 'garbage', bytes: '\x00\xff\xfegarbage\r\n\r\n', status: 400 },
     { what: 'TLS', bytes: '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', status: 400 },
@@ -331,7 +331,7 @@ describe('whatever a client of the control socket sends', () => {
     },
   ];
 
-  it('it gets one clear answer and the service is untouched', DEADLINE, async (t) => {
+  it('the response is one clear error, and the service is unaffected', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: QUICK });
     await command(t, service.zero, 'status');
     for (const { what, bytes, status } of junk) {
@@ -342,7 +342,7 @@ describe('whatever a client of the control socket sends', () => {
     await assertUntouched(service, service.incumbent);
   });
 
-  it('half a request, or nothing, a hundred times, keeps nobody else out', DEADLINE, async (t) => {
+  it('half a request, or none, a hundred times, does not block other clients', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: QUICK });
     await command(t, service.zero, 'status');
     for (let count = 0; count < 100; count += 1) {
@@ -370,7 +370,7 @@ function askBySocket(socketPath: string, method: 'GET' | 'POST', path: string): 
 }
 
 describe('another user', () => {
-  it('may not control', DEADLINE, async (t) => {
+  it('may not control zero', DEADLINE, async (t) => {
     if (!requireRoot(t, 'acts as another user')) return;
     const service = await startServing(t, { handover: QUICK });
     const { zero, incumbent } = service;
@@ -390,7 +390,7 @@ describe('another user', () => {
     await assertUntouched(service, incumbent);
   });
 
-  it('of the group that was let in may', DEADLINE, async (t) => {
+  it('of the permitted group may control zero', DEADLINE, async (t) => {
     if (!requireRoot(t, 'acts as another user')) return;
     const nobody = account('nobody');
     const service = await startPuppetService(t, {

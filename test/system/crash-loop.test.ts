@@ -45,7 +45,7 @@ describe('zero status of a service that crashed and waits for its restart', () =
     ['with an exit code', { kind: 'exited', code: 7 }, 'exited with code 7'],
     ['by a signal', { kind: 'signaled', signal: 'SIGKILL', core_dumped: false }, 'was killed by SIGKILL'],
   ] as const) {
-    it(`says DOWN, the last exit and the next start, in every view: ${how}`, DEADLINE, async (t) => {
+    it(`reports DOWN, the last exit and the next start, in every view: ${how}`, DEADLINE, async (t) => {
       const service = await startServing(t, SECTIONS);
       const { zero, incumbent } = service;
       if (exit.kind === 'exited') await incumbent.exit(exit.code);
@@ -84,28 +84,32 @@ describe('zero status of a service that crashed and waits for its restart', () =
     });
   }
 
-  it('says so of the incumbent while a reload tests a candidate, and in its verdict', DEADLINE, async (t) => {
-    const service = await startServing(t, SECTIONS);
-    const { zero, puppets, incumbent } = service;
-    await incumbent.exit(7);
-    await zero.fact('worker_restarting', { generation: 1 });
-    const reloading = startCommand(t, zero, ['reload']);
-    const candidate = await puppets.next();
-    const { text, states } = await look(t, service);
-    assert.match(text, /candidate 2, incumbent 1 \(down\), requested by zero reload/);
-    assert.deepEqual(states, ['down']);
-    await candidate.exit(3);
-    const { code, stderr } = await reloading.finished;
-    assert.equal(code, 10);
-    assert.match(
-      stderr,
-      /^handover 2 rolled back after .*: nothing serves: generation 1 is started again in /,
-    );
-  });
+  it(
+    'reports the same for the incumbent while a reload tests a candidate, and in its verdict',
+    DEADLINE,
+    async (t) => {
+      const service = await startServing(t, SECTIONS);
+      const { zero, puppets, incumbent } = service;
+      await incumbent.exit(7);
+      await zero.fact('worker_restarting', { generation: 1 });
+      const reloading = startCommand(t, zero, ['reload']);
+      const candidate = await puppets.next();
+      const { text, states } = await look(t, service);
+      assert.match(text, /candidate 2, incumbent 1 \(down\), requested by zero reload/);
+      assert.deepEqual(states, ['down']);
+      await candidate.exit(3);
+      const { code, stderr } = await reloading.finished;
+      assert.equal(code, 10);
+      assert.match(
+        stderr,
+        /^handover 2 rolled back after .*: nothing serves: generation 1 is started again in /,
+      );
+    },
+  );
 });
 
-describe('zero status of a service that is being started again', () => {
-  it('says DOWN until the worker has passed its gates', DEADLINE, async (t) => {
+describe('zero status of a service during its restart', () => {
+  it('reports DOWN until the worker has passed its gates', DEADLINE, async (t) => {
     const service = await startServing(t, {
       ...SECTIONS,
       restart: { backoff: { initial: '10ms', factor: 1 } },
@@ -129,7 +133,7 @@ describe('zero status of a service that is being started again', () => {
 });
 
 describe('zero status of a service with one of two workers in backoff', () => {
-  it('says degraded, and is ready', DEADLINE, async (t) => {
+  it('reports degraded, and is ready', DEADLINE, async (t) => {
     const service = await startServing(t, { ...SECTIONS, runtime: { workers: 1 } });
     service.rewrite({ ...SECTIONS, runtime: { workers: 2 } });
     service.reload();

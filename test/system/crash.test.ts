@@ -30,7 +30,7 @@ const transports = [
 
 for (const { name, address } of transports) {
   it(
-    `a service on ${name} killed ${KILLS} times under load refuses nobody and keeps nobody waiting`,
+    `a service on ${name} killed ${KILLS} times under load refuses no client and keeps no client waiting`,
     DEADLINE,
     async (t) => {
       const zero = startZero(t, {
@@ -89,8 +89,8 @@ it('a service without zero refuses connections when it is killed', DEADLINE, asy
   assert.ok((failures.refused ?? 0) >= CONTROL_KILLS, JSON.stringify(failures));
 });
 
-describe('a worker that crashed', () => {
-  it('is answered for by its successor on the same socket', DEADLINE, async (t) => {
+describe('a crashed worker', () => {
+  it('is replaced on the same socket, and its waiting clients are served', DEADLINE, async (t) => {
     const { zero, puppets, incumbent } = await startServing(t);
     const address = await zero.address('http');
     await incumbent.die('SIGSEGV');
@@ -105,7 +105,7 @@ describe('a worker that crashed', () => {
   });
 
   it(
-    'is started again later and later, and at once after it had been up for reset_after',
+    'is restarted with growing delays, and immediately after it had run for reset_after',
     DEADLINE,
     async (t) => {
       const { zero, puppets } = await startPuppetService(t, {
@@ -129,7 +129,7 @@ describe('a worker that crashed', () => {
     },
   );
 
-  it('leaves the backlog of its listener as it is configured', DEADLINE, async (t) => {
+  it('leaves the configured backlog of its listener', DEADLINE, async (t) => {
     const listeners = [{ name: 'http', address: `unix:${join(temporaryFolder(t), 'sock')}`, backlog: 3 }];
     const { zero, puppets, incumbent } = await startServing(t, { listeners });
     const address = await zero.address('http');

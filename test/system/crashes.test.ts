@@ -11,7 +11,7 @@ import { DEADLINE } from '../support/zero.ts';
 const CRASHES = 300;
 
 it(
-  `a service that exits ${CRASHES} times in a row serves who waited, and costs zero no descriptor and no history`,
+  `a service that exits ${CRASHES} times in a row serves its waiting clients, and leaks neither descriptors nor history`,
   DEADLINE,
   async (t) => {
     const { zero, address, dataDirectory, crash } = await startCrashing(t);

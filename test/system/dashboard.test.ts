@@ -103,7 +103,7 @@ async function openPages(browser: Browser, address: string): Promise<Page[]> {
 }
 
 describe('the dashboard in a browser', () => {
-  it('shows each state as text and to a screen reader, on a desk and on a phone', DEADLINE, async (t) => {
+  it('shows each state as text and to a screen reader, on a desktop and on a phone', DEADLINE, async (t) => {
     const program = requireProgram(t, 'chromium', 'chromium');
     if (program === null) return;
     const browser = await startChromium(t, program);
@@ -182,7 +182,7 @@ function eventsUntil(address: string, path: string, wanted: RegExp): Promise<voi
 }
 
 describe('zero dashboard', () => {
-  it('serves one page over all instances, and a page for each', DEADLINE, async (t) => {
+  it('serves one page for all instances, and a page for each', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
     const environment = { TMPDIR: folder, XDG_RUNTIME_DIR: folder };
     const names = ['first', 'second'].map((name) => `${name}-${process.pid}`);
@@ -217,7 +217,7 @@ describe('zero dashboard', () => {
     assert.equal(code, 0, stderr);
   });
 
-  it('reports an address that it cannot have', DEADLINE, async (t) => {
+  it('reports an address that it cannot open', DEADLINE, async (t) => {
     const wrong = await startCommand(t, null, ['dashboard', '--listen', 'no address']).finished;
     assert.deepEqual([wrong.code, wrong.stdout], [2, '']);
     assert.match(wrong.stderr, /^zero dashboard: --listen: /);

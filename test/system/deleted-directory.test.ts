@@ -79,7 +79,7 @@ describe('a runtime directory that is deleted while zero runs', () => {
     assert.deepEqual(await whoAnswers(await zero.address('http')), { generation, pid });
   });
 
-  it('is created again as often as it is deleted or moved', DEADLINE, async (t) => {
+  it('is created again each time it is deleted or moved', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
     const { directory, ...sections } = placed(folder);
     const { zero } = await startServing(t, sections);
@@ -98,30 +98,34 @@ describe('a runtime directory that is deleted while zero runs', () => {
     assert.equal(complaints(zero).length, 4);
   });
 
-  it('and cannot be created: one error, and the next attempt succeeds when it can', DEADLINE, async (t) => {
-    const folder = temporaryFolder(t);
-    const { directory, ...sections } = placed(folder);
-    const { zero, puppets, incumbent } = await startServing(t, sections);
-    const parent = join(folder, 'runtime');
-    const { cursor } = zero;
-    renameSync(parent, join(folder, 'elsewhere'));
-    writeFileSync(parent, 'in its place\n');
-    // The parent was moved, which a watch on the directory does not report.
-    const failed = zero.fact('error', { step: 'restore runtime directory' }, cursor);
-    remove(join(folder, 'elsewhere'));
-    const { message } = await failed;
-    assert.match(message, /ENOTDIR|not a directory/);
-    const { generation, pid } = incumbent;
-    assert.deepEqual(await whoAnswers(await zero.address('http')), { generation, pid });
-    rmSync(parent);
-    mkdirSync(parent);
-    await restored(zero, cursor);
-    assert.ok(existsSync(join(directory, 'control.sock')));
-    const from = zero.cursor;
-    zero.signal('SIGHUP');
-    await nextReady(puppets);
-    await zero.fact('handover_finished', { outcome: 'promoted' }, from);
-  });
+  it(
+    'and cannot be created: one error, and the next attempt succeeds when it can be',
+    DEADLINE,
+    async (t) => {
+      const folder = temporaryFolder(t);
+      const { directory, ...sections } = placed(folder);
+      const { zero, puppets, incumbent } = await startServing(t, sections);
+      const parent = join(folder, 'runtime');
+      const { cursor } = zero;
+      renameSync(parent, join(folder, 'elsewhere'));
+      writeFileSync(parent, 'in its place\n');
+      // The parent was moved, which a watch on the directory does not report.
+      const failed = zero.fact('error', { step: 'restore runtime directory' }, cursor);
+      remove(join(folder, 'elsewhere'));
+      const { message } = await failed;
+      assert.match(message, /ENOTDIR|not a directory/);
+      const { generation, pid } = incumbent;
+      assert.deepEqual(await whoAnswers(await zero.address('http')), { generation, pid });
+      rmSync(parent);
+      mkdirSync(parent);
+      await restored(zero, cursor);
+      assert.ok(existsSync(join(directory, 'control.sock')));
+      const from = zero.cursor;
+      zero.signal('SIGHUP');
+      await nextReady(puppets);
+      await zero.fact('handover_finished', { outcome: 'promoted' }, from);
+    },
+  );
 
   it('together with a crash: a zero that is started by hand finds the service', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);

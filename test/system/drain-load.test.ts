@@ -85,8 +85,8 @@ group(`${HANDOVERS} handovers of a service that drains with the library`, () => 
   });
 });
 
-group('the same with a plain server.close()', () => {
-  it('loses requests on kept connections: the books would say so', DEADLINE, async (t) => {
+group('a plain server.close() instead', () => {
+  it('loses requests on kept connections, which the counts show', DEADLINE, async (t) => {
     const { zero } = await startService(t, { PLAIN_CLOSE: 'yes' });
     const load = startLoad(t, {
       target: await zero.address('http'),

@@ -28,7 +28,7 @@ function runTests(node: string, files: readonly string[]): Promise<Run> {
 describe('drain', () => {
   for (const major of NODE_MAJORS) {
     if (process.versions.node.startsWith(`${major}.`)) continue;
-    it(`does on Node ${major} what it does on Node ${process.versions.node}`, DEADLINE, async (t) => {
+    it(`passes its tests on Node ${major} as on Node ${process.versions.node}`, DEADLINE, async (t) => {
       const node = requireNode(t, major);
       if (node === null) return;
       const files = readdirSync(FOLDER).filter((name) => name.endsWith('.test.js'));

@@ -6,8 +6,8 @@ import { DEADLINE } from '../support/zero.ts';
 
 const NEVER_BY_ITSELF = { mode: 'auto', settle: '200ms', drain_timeout: '1h' };
 
-describe('a service that said that it drains by itself', () => {
-  it('is told to stop right after settle, and finishes its connections', DEADLINE, async (t) => {
+describe('a service that announced to drain its own connections', () => {
+  it('is asked to stop right after settle, and completes its connections', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: NEVER_BY_ITSELF });
     const { zero, puppets, incumbent } = service;
     await incumbent.notify('X_ZERO_DRAINS=1');
@@ -24,7 +24,7 @@ describe('a service that said that it drains by itself', () => {
   });
 });
 
-describe('a service that withdrew its promise to drain its own connections', () => {
+describe('a service that withdrew its announcement to drain its own connections', () => {
   it('is asked to stop only when its connections are done', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: { ...NEVER_BY_ITSELF, settle: '1ms' } });
     const { zero, puppets, incumbent } = service;

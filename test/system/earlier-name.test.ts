@@ -17,7 +17,7 @@ async function served(t: TestContext, me: Operator, directory: string): Promise<
 }
 
 describe('a service without a name whose history has the name of its executable', () => {
-  it('continues that history, and says so in one line', DEADLINE, async (t) => {
+  it('continues that history, and reports it in one line', DEADLINE, async (t) => {
     const { me, folder } = ordinaryUser(t);
     const directory = join(folder, 'shop');
     await served(t, me, directory);
@@ -33,7 +33,7 @@ describe('a service without a name whose history has the name of its executable'
     assert.equal((await runIn(t, me, directory, 'status', '--name', name)).code, 0);
   });
 
-  it('starts a new history where another service has used that one, too', DEADLINE, async (t) => {
+  it('starts a new history if another service has used that one too', DEADLINE, async (t) => {
     const { me, folder } = ordinaryUser(t);
     await served(t, me, join(folder, 'other'));
     const directory = join(folder, 'shop');
@@ -53,7 +53,7 @@ describe('a service without a name whose history has the name of its executable'
     assert.deepEqual([next.name, next.zero.log.all('warning', { about: 'name' })], [name, []]);
   });
 
-  it('has nothing to do with a service in another directory', DEADLINE, async (t) => {
+  it('is independent of a service in another directory', DEADLINE, async (t) => {
     const { me, folder } = ordinaryUser(t);
     await served(t, me, join(folder, 'other'));
     const directory = join(folder, 'shop');

@@ -11,7 +11,7 @@ const QUICK = { settle: '200ms', drain_timeout: '1s' };
 const LAST_ID = /id: (\S+)\n\n/;
 
 describe('the stream of events', () => {
-  it('tells what happens, and goes on where a reader was', DEADLINE, async (t) => {
+  it('reports events, and resumes at the position of a reader', DEADLINE, async (t) => {
     const { zero, puppets } = await startServing(t, { handover: QUICK });
     await command(t, zero, 'status');
     const first = await rawControl(t, zero, get('/v1/events'));
@@ -32,7 +32,7 @@ describe('the stream of events', () => {
   });
 
   it(
-    'tells a reader of another supervisor that it missed something, and refuses what is no id',
+    'tells a reader of another supervisor that events are missing, and refuses an invalid id',
     DEADLINE,
     async (t) => {
       const service = await startServing(t, { handover: QUICK });
@@ -48,34 +48,38 @@ describe('the stream of events', () => {
     },
   );
 
-  it('keeps room for commands, however many follow, or connect and say nothing', DEADLINE, async (t) => {
-    const service = await startServing(t, { handover: QUICK });
-    const { zero, incumbent, puppets } = service;
-    await command(t, zero, 'status');
-    const followers = [];
-    for (let count = 0; count < 32; count += 1) {
-      const follower = await rawControl(
-        t,
-        zero,
-        get(count % 2 === 0 ? '/v1/events' : '/v1/logs?follow=true'),
-      );
-      await follower.until(/200 OK/);
-      // It never reads again.
-      follower.socket.pause();
-      followers.push(follower);
-    }
-    const { answer } = await rawControl(t, zero, get('/v1/events'));
-    assert.match(await answer, /^HTTP\/1\.1 503 .*"overloaded"/s);
-    for (let count = 0; count < 1000; count += 1)
-      await rawControl(t, zero, count % 2 === 0 ? '' : 'GET /v1/');
-    for (let count = 0; count < 200; count += 1) await incumbent.write(1, `${'z'.repeat(1000)}\n`);
-    const reloading = startCommand(t, zero, ['reload']);
-    const second = await nextReady(puppets);
-    assert.equal((await reloading.finished).code, 0);
-    assert.equal((await command(t, zero, 'status')).code, 0);
-    followers[0]?.socket.destroy();
-    await assertUntouched(service, second);
-  });
+  it(
+    'leaves connections for commands, with any number of followers and silent clients',
+    DEADLINE,
+    async (t) => {
+      const service = await startServing(t, { handover: QUICK });
+      const { zero, incumbent, puppets } = service;
+      await command(t, zero, 'status');
+      const followers = [];
+      for (let count = 0; count < 32; count += 1) {
+        const follower = await rawControl(
+          t,
+          zero,
+          get(count % 2 === 0 ? '/v1/events' : '/v1/logs?follow=true'),
+        );
+        await follower.until(/200 OK/);
+        // It never reads again.
+        follower.socket.pause();
+        followers.push(follower);
+      }
+      const { answer } = await rawControl(t, zero, get('/v1/events'));
+      assert.match(await answer, /^HTTP\/1\.1 503 .*"overloaded"/s);
+      for (let count = 0; count < 1000; count += 1)
+        await rawControl(t, zero, count % 2 === 0 ? '' : 'GET /v1/');
+      for (let count = 0; count < 200; count += 1) await incumbent.write(1, `${'z'.repeat(1000)}\n`);
+      const reloading = startCommand(t, zero, ['reload']);
+      const second = await nextReady(puppets);
+      assert.equal((await reloading.finished).code, 0);
+      assert.equal((await command(t, zero, 'status')).code, 0);
+      followers[0]?.socket.destroy();
+      await assertUntouched(service, second);
+    },
+  );
 });
 
 describe('open connections', () => {

@@ -38,7 +38,7 @@ function interrupt(starter: Zero, supervisor: number): void {
 }
 
 describe('examples/hello', () => {
-  it('is started, says where it is and how to reload it, serves, reloads and stops', DEADLINE, async (t) => {
+  it('starts, reports its address and how to reload it, serves, reloads and stops', DEADLINE, async (t) => {
     const { folder, address } = await copyOfCheckout(t);
     const command = [process.execPath, join(folder, 'scripts', 'start.js')] as const;
     const starter = startZero(t, { folder, command });
@@ -65,7 +65,7 @@ describe('examples/hello', () => {
     for (const worker of starter.log.all('worker_spawned')) assert.deepEqual(sessionMembers(worker.pid), []);
   });
 
-  it('does not wait for connections that are idle, or that never asked for anything', DEADLINE, async (t) => {
+  it('does not wait for connections that are idle, or never sent a request', DEADLINE, async (t) => {
     const { folder, address } = await copyOfCheckout(t);
     const starter = startZero(t, { folder, args: ['--config', join(folder, 'config.example.yaml')] });
     await starter.fact('generation_promoted', { generation: 1 });

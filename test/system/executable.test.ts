@@ -17,7 +17,7 @@ import { DEADLINE, runZero, startZero } from '../support/zero.ts';
 const HANDOVER = { settle: '100ms', drain_timeout: '1s' };
 
 describe('the executable', () => {
-  it('serves, reloads and rolls back where there is no Node and no shell', DEADLINE, async (t) => {
+  it('serves, reloads and rolls back without Node and without a shell', DEADLINE, async (t) => {
     if (!requireRoot(t, 'chroot(2)')) return;
     const root = bareRoot(t);
     const release = compileInto(t, root);
@@ -70,7 +70,7 @@ describe('the executable', () => {
     assert.match(`${stdout}${stderr}`, /\/no\/such\/program/);
   });
 
-  it('names every directory that it tried where none allows to load a library', DEADLINE, async (t) => {
+  it('lists every directory that it tried if none permits loading a library', DEADLINE, async (t) => {
     if (!requireRoot(t, 'mount(2)')) return;
     const { code, stderr } = await runZero(t, {
       command: mounted('noexec', ['/run', '/tmp', '/dev/shm', '/var/lib', '/var/tmp'], 'ro'),
@@ -83,7 +83,7 @@ describe('the executable', () => {
       assert.ok(stderr.includes(place), stderr);
   });
 
-  it('gives an unchanged Node program its sockets', DEADLINE, async (t) => {
+  it('passes its sockets to an unchanged Node program', DEADLINE, async (t) => {
     const address = await freeAddress();
     const [, port] = address.split(':');
     const program = join(temporaryFolder(t), 'server.js');

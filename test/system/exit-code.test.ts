@@ -17,7 +17,7 @@ describe('under the restart policy', () => {
     ['always', always, 3],
     ['on-failure', onFailure, 3],
   ] as const) {
-    it(`${name} a service that exits with ${code} is started again`, DEADLINE, async (t) => {
+    it(`${name} a service that exits with ${code} is restarted`, DEADLINE, async (t) => {
       const { zero, puppets, incumbent } = await startServing(t, { restart });
       await incumbent.exit(code);
       const successor = await nextReady(puppets);
@@ -30,7 +30,7 @@ describe('under the restart policy', () => {
     ['never', never, 0],
     ['never', never, 7],
   ] as const) {
-    it(`${name} zero ends with its service's code ${code}`, DEADLINE, async (t) => {
+    it(`${name} zero exits with its service's code ${code}`, DEADLINE, async (t) => {
       const { zero, incumbent } = await startServing(t, { restart });
       await incumbent.exit(code);
       assert.deepEqual(await zero.exited, { code, signal: null });
@@ -44,14 +44,14 @@ describe('under the restart policy', () => {
     ['SIGKILL', 137],
     ['SIGSEGV', 139],
   ] as const) {
-    it(`never zero ends with ${code} when ${signal} ended its service`, DEADLINE, async (t) => {
+    it(`never zero exits with ${code} when ${signal} ended its service`, DEADLINE, async (t) => {
       const { zero, incumbent } = await startServing(t, { restart: never });
       await incumbent.die(signal);
       assert.deepEqual(await zero.exited, { code, signal: null });
     });
   }
 
-  it('never a service that ends before it was ready ends zero with its code', DEADLINE, async (t) => {
+  it('never a service that exits before it is ready ends zero with its code', DEADLINE, async (t) => {
     const { zero, puppets } = await startPuppetService(t, { restart: never });
     await (await puppets.next()).exit(5);
     assert.deepEqual(await zero.exited, { code: 5, signal: null });
@@ -60,7 +60,7 @@ describe('under the restart policy', () => {
   });
 
   it(
-    'never an incumbent that ends during a handover leaves the service to the candidate',
+    'never an incumbent that exits during a handover leaves the service to the candidate',
     DEADLINE,
     async (t) => {
       const { zero, puppets, incumbent, reload } = await startServing(t, { restart: never });
@@ -79,7 +79,7 @@ describe('under the restart policy', () => {
   );
 
   it(
-    'never zero ends with the code of the incumbent when the candidate fails after it',
+    'never zero exits with the code of the incumbent when the candidate fails after it',
     DEADLINE,
     async (t) => {
       const { zero, puppets, incumbent, reload } = await startServing(t, { restart: never });
@@ -94,7 +94,7 @@ describe('under the restart policy', () => {
   );
 });
 
-describe('zero ends with 0', () => {
+describe('zero exits with 0', () => {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     it(`when ${signal} stopped it`, DEADLINE, async (t) => {
       const { zero, incumbent } = await startServing(t);
@@ -107,7 +107,7 @@ describe('zero ends with 0', () => {
   }
 });
 
-describe('zero ends with 1 and one reason when it cannot start', () => {
+describe('zero exits with 1 and one reason when it cannot start', () => {
   async function startFailing(scope: Scope, service: Readonly<Record<string, unknown>>): Promise<string> {
     const puppets = await startPuppets(scope);
     const [path, ...args] = puppets.command;
@@ -123,7 +123,7 @@ describe('zero ends with 1 and one reason when it cannot start', () => {
     return `${failure?.step}: ${failure?.reason}`;
   }
 
-  it('its address is taken', DEADLINE, async (t) => {
+  it('its address is in use', DEADLINE, async (t) => {
     const server = createServer();
     t.after(() => {
       server.close();
@@ -147,7 +147,7 @@ describe('zero ends with 1 and one reason when it cannot start', () => {
     assert.equal(reason, `release.path: executable ${path}: ENOENT: it does not exist`);
   });
 
-  it('its config is wrong', DEADLINE, async (t) => {
+  it('its config is invalid', DEADLINE, async (t) => {
     const zero = startZero(t, { config: { service: { runtime: { path: '/bin/true', pth: 1 } } } });
     assert.deepEqual(await zero.exited, { code: 1, signal: null });
     await zero.log.fact('supervisor_started').catch(() => undefined);

@@ -41,7 +41,7 @@ async function say(puppet: Puppet, text: string): Promise<void> {
   await puppet.write(2, text);
 }
 
-describe('a candidate is rolled back, and the incumbent is left as it was, when it', () => {
+describe('a candidate is rolled back, and the incumbent is unaffected, when it', () => {
   it('exits before it is ready', DEADLINE, async (t) => {
     const service = await startServing(t);
     service.reload();
@@ -76,7 +76,7 @@ describe('a candidate is rolled back, and the incumbent is left as it was, when 
     await assertUntouched(service, service.incumbent);
   });
 
-  it('passes its gates and exits before reload_uptime is over', DEADLINE, async (t) => {
+  it('passes its gates and exits before reload_uptime', DEADLINE, async (t) => {
     const service = await startServing(t);
     service.rewrite({ options: { reload_uptime: '1h' } });
     service.reload();
@@ -116,7 +116,7 @@ describe('a candidate is rolled back, and the incumbent is left as it was, when 
     await assertUntouched(service, service.incumbent);
   });
 
-  it('does not leave when it is told to', DEADLINE, async (t) => {
+  it('does not exit when it is asked to stop', DEADLINE, async (t) => {
     const service = await startServing(t);
     service.rewrite({ options: { shutdown_timeout: '100ms' } });
     service.reload();
@@ -142,7 +142,7 @@ describe('a candidate is rolled back, and the incumbent is left as it was, when 
   });
 });
 
-describe('a handover ends before anything is started, and the incumbent is left as it was, when', () => {
+describe('a handover ends before anything is started, and the incumbent is unaffected, when', () => {
   async function assertRefused(service: PuppetService, step: string, reason: RegExp): Promise<void> {
     const finished = await service.zero.fact('handover_finished', { handover: 2 });
     assert.deepEqual([finished.outcome, finished.generation, finished.incumbent], ['failed', null, 1]);
@@ -151,7 +151,7 @@ describe('a handover ends before anything is started, and the incumbent is left 
     assert.equal(service.zero.log.all('worker_spawned').length, 1);
   }
 
-  it('the config is wrong', DEADLINE, async (t) => {
+  it('the config is invalid', DEADLINE, async (t) => {
     const service = await startServing(t);
     service.rewrite({ options: { shutdown_timout: '1s', reload_uptime: 'soon' } });
     service.reload();
@@ -166,7 +166,7 @@ describe('a handover ends before anything is started, and the incumbent is left 
     await service.zero.fact('handover_finished', { handover: 3, outcome: 'promoted' });
   });
 
-  it('the config is gone', DEADLINE, async (t) => {
+  it('the config is missing', DEADLINE, async (t) => {
     const service = await startServing(t);
     assert.ok(service.zero.config);
     rmSync(service.zero.config);
@@ -230,7 +230,7 @@ describe('a handover ends before anything is started, and the incumbent is left 
     });
   }
 
-  it('what was started cannot be executed', DEADLINE, async (t) => {
+  it('the file cannot be executed', DEADLINE, async (t) => {
     const path = join(temporaryFolder(t), 'service');
     writeFileSync(path, 'MZ, but no program for this machine');
     chmodSync(path, 0o755);

@@ -15,7 +15,7 @@ async function served(t: Scope): Promise<Deployed> {
 }
 
 describe('a start with a release that fails', () => {
-  it('says how to run the release that served before, and that command does so', DEADLINE, async (test) => {
+  it('reports how to run the previous release, and that command does so', DEADLINE, async (test) => {
     const t = reversed(test);
     const { folder } = await served(t);
     const later = await startDeployed(t, {}, folder, '#!/bin/sh\nexit 3\n');
@@ -30,7 +30,7 @@ describe('a start with a release that fails', () => {
     assert.equal(later.zero.log.all('warning', { about: 'rollback' }).length, 1);
   });
 
-  it('names the kept copy where zero exits', DEADLINE, async (test) => {
+  it('reports the kept copy if zero exits', DEADLINE, async (test) => {
     const t = reversed(test);
     const { folder, script } = await served(t);
     const later = await startDeployed(t, {}, folder, null);
@@ -43,7 +43,7 @@ describe('a start with a release that fails', () => {
     assert.ok(message.endsWith(script), message);
   });
 
-  it('says nothing where no other release has served', DEADLINE, async (test) => {
+  it('reports nothing if no other release has served', DEADLINE, async (test) => {
     const t = reversed(test);
     const service = await startDeployed(t);
     for (let times = 0; times < 2; times += 1) await (await service.puppets.next()).exit(1);

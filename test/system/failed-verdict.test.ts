@@ -22,7 +22,7 @@ async function startUnhealthy(scope: Scope): Promise<string> {
 
 describe('zero reload --timeout shows why the candidate was not ready:', () => {
   it(
-    'each open gate of each worker with its last failure, and what the candidate wrote',
+    'each open gate of each worker with its last failure, and the last output of the candidate',
     DEADLINE,
     async (t) => {
       const service = await startServing(t, { handover: QUICK });
@@ -62,7 +62,7 @@ describe('zero reload --timeout shows why the candidate was not ready:', () => {
     },
   );
 
-  it('as a document', DEADLINE, async (t) => {
+  it('the same as a document', DEADLINE, async (t) => {
     const { zero, puppets } = await startServing(t, { handover: QUICK });
     const reloading = startCommand(t, zero, ['reload', '--timeout', '1s', '--json']);
     const candidate = await puppets.next();
@@ -78,7 +78,7 @@ describe('zero reload --timeout shows why the candidate was not ready:', () => {
 });
 
 describe('zero abort of a candidate that is not ready', () => {
-  it('shows its open gates and what it wrote to the command that waits', DEADLINE, async (t) => {
+  it('reports its open gates and its last output to the waiting command', DEADLINE, async (t) => {
     const { zero, puppets } = await startServing(t, { handover: QUICK });
     const reloading = startCommand(t, zero, ['reload']);
     const candidate = await puppets.next();
@@ -94,7 +94,7 @@ describe('zero abort of a candidate that is not ready', () => {
 });
 
 describe('a verdict that waits for a hook', () => {
-  it('still has what the candidate wrote, although it is gone by then', DEADLINE, async (t) => {
+  it('still has the last output of the candidate, although that has exited', DEADLINE, async (t) => {
     const gate = join(temporaryFolder(t), 'gate');
     execFileSync('mkfifo', [gate]);
     // Open both ways: for writing alone open(2) would wait for the hook (fifo(7)).

@@ -72,7 +72,7 @@ async function serve(t: TestContext, { handover, ...options }: ServeOptions = {}
 }
 
 describe('under load no request is lost', () => {
-  it('when zero is stopped (SIGSTOP) and continued, a reload signal in between', DEADLINE, async (t) => {
+  it('when zero is stopped (SIGSTOP) and continued, with a reload signal in between', DEADLINE, async (t) => {
     const { zero, load, assertNothingLost } = await serve(t);
     await freeze(zero);
     load.phase('stopped');
@@ -85,7 +85,7 @@ describe('under load no request is lost', () => {
     assert.deepEqual(complaints(zero, ['warn', 'error']), []);
   });
 
-  it('when 1,000 reload signals arrive, which come to a few handovers', DEADLINE, async (t) => {
+  it('when 1,000 reload signals arrive, which become a few handovers', DEADLINE, async (t) => {
     const { zero, deploy, assertNothingLost } = await serve(t);
     for (let sent = 0; sent < 1_000; sent += 1) {
       zero.signal('SIGHUP');
@@ -99,7 +99,7 @@ describe('under load no request is lost', () => {
     assert.deepEqual(zero.log.all('error'), []);
   });
 
-  it('when the clock is set by a year, forwards and back, during a soak', DEADLINE, async (t) => {
+  it('when the clock changes by a year, forward and back, during a soak', DEADLINE, async (t) => {
     const gcc = requireProgram(t, 'gcc', 'gcc libc6-dev');
     if (gcc === null) return;
     const folder = temporaryFolder(t);
@@ -139,7 +139,7 @@ describe('under load no request is lost', () => {
   });
 });
 
-describe('the service goes on', () => {
+describe('the service keeps running', () => {
   it('when the runtime and data directories are deleted', DEADLINE, async (t) => {
     const { zero, load, assertNothingLost } = await serve(t);
     rmSync(join(zero.folder, 'run'), { recursive: true });
@@ -149,7 +149,7 @@ describe('the service goes on', () => {
     await assertNothingLost();
   });
 
-  it('when the kernel kills a worker that has no memory left in its cgroup', DEADLINE, async (t) => {
+  it('when the kernel kills a worker that exceeds the memory of its cgroup', DEADLINE, async (t) => {
     const group = memoryGroup(t, 96);
     if (group === null) return;
     const eater = `require('node:http').createServer((request, response) => {

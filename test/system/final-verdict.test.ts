@@ -76,8 +76,8 @@ describe('zero reload without a soak', () => {
   });
 });
 
-describe('a verdict where nothing serves', () => {
-  it('names the first generation that is tried again', DEADLINE, async (t) => {
+describe('a verdict while nothing serves', () => {
+  it('reports the first generation that is retried', DEADLINE, async (t) => {
     const { zero, puppets } = await startPuppetService(t, { restart: LONG_BACKOFF });
     await (await puppets.next()).exit(1);
     await zero.fact('worker_restarting', { generation: 1 });
@@ -91,7 +91,7 @@ describe('a verdict where nothing serves', () => {
     );
   });
 
-  it('names the incumbent that is tried again', DEADLINE, async (t) => {
+  it('reports the incumbent that is retried', DEADLINE, async (t) => {
     const { zero, puppets, incumbent } = await startServing(t, { restart: LONG_BACKOFF });
     await incumbent.die();
     await zero.fact('worker_restarting', { generation: 1 });
@@ -106,9 +106,9 @@ describe('a verdict where nothing serves', () => {
   });
 });
 
-describe('a handover that has no candidate yet', () => {
+describe('a handover without a candidate', () => {
   it(
-    'is named with its step to promote, and ends by abort: it waits for older generations',
+    'is reported with its step by promote, and ends by abort: it waits for older generations',
     DEADLINE,
     async (t) => {
       const service = await startServing(t, { handover: { ...STEERED, max_retiring: 1 } });
@@ -131,7 +131,7 @@ describe('a handover that has no candidate yet', () => {
     },
   );
 
-  it('is named with its step to promote, and ends by abort: its hook runs', DEADLINE, async (t) => {
+  it('is reported with its step by promote, and ends by abort: its hook runs', DEADLINE, async (t) => {
     const hooks = { before_reload: { run: ['sleep', '1000'] } };
     const service = await startServing(t, { hooks });
     const { zero, incumbent } = service;

@@ -111,7 +111,7 @@ function assertDescribed(metrics: readonly ReceivedMetric[], executable: string)
 }
 
 describe('the example of the first system', () => {
-  it('is a config without a problem as it stands', DEADLINE, async (t) => {
+  it('is a valid config without changes', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
     const file = join(folder, 'example.yaml');
     writeFileSync(file, EXAMPLE);
@@ -119,7 +119,7 @@ describe('the example of the first system', () => {
     assert.deepEqual([code, stdout], [0, `${file}: ok\n`]);
   });
 
-  it('starts, is reloaded by SIGUSR1, is stopped by SIGINT, and measures all of it', DEADLINE, async (t) => {
+  it('starts, reloads on SIGUSR1, stops on SIGINT, and measures each of them', DEADLINE, async (t) => {
     const statsd = await startStatsdReceiver(t);
     const place = placeIn(temporaryFolder(t), statsd);
     const { folder, executable } = place;
@@ -189,7 +189,7 @@ describe('the example of the first system', () => {
 });
 
 describe('metrics', () => {
-  it('count every reload, those that failed too, and every start after a crash', DEADLINE, async (t) => {
+  it('count every reload including failed ones, and every start after a crash', DEADLINE, async (t) => {
     const statsd = await startStatsdReceiver(t);
     const address = `udp://127.0.0.1:${statsd.port}`;
     const { zero, puppets, reload } = await startPuppetService(t, {

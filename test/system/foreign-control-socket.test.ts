@@ -43,7 +43,7 @@ const refusal = (path: string, listening: number, caller: number): string =>
   `control socket ${path}: uid ${listening} listens there, which is not root, this user (uid ${caller}) or the owner of that directory: nothing was sent. Remove the socket, or run this as that user.\n`;
 
 describe('a control socket or a record of another user', () => {
-  it('in /tmp, in the place of the directory of the caller, gets no command', DEADLINE, async (t) => {
+  it('in /tmp, in place of the directory of the caller, gets no command', DEADLINE, async (t) => {
     if (!requireRoot(t, 'acts as two other users')) return;
     const [attacker, user] = [account('nobody'), account('daemon')];
     const folder = sharedFolder(t);
@@ -82,7 +82,7 @@ describe('a control socket or a record of another user', () => {
     assert.equal(impostor.log.all('warning', { about: 'closed' }).length, 3);
   });
 
-  it('that leads root to the socket of a third user, gets no command', DEADLINE, async (t) => {
+  it('that redirects root to the socket of a third user, gets no command', DEADLINE, async (t) => {
     if (!requireRoot(t, 'acts as another user')) return;
     const attacker = account('nobody');
     const folder = sharedFolder(t);
@@ -135,7 +135,7 @@ async function startAs(scope: Scope, user: Account, folder: string, group: Accou
 }
 
 describe('a zero of an ordinary user', () => {
-  it('gets the commands of root, and of a group that it lets in', DEADLINE, async (t) => {
+  it('gets the commands of root, and of a permitted group', DEADLINE, async (t) => {
     if (!requireRoot(t, 'acts as two other users')) return;
     const [owner, member] = [account('nobody'), account('daemon')];
     // Not in /tmp, where everybody could have made that directory.

@@ -23,7 +23,7 @@ function fill(file: string): void {
 }
 
 it(
-  'a full disk costs one error for the state and one for the history, no line of it, and no handover',
+  'a full disk causes one error for the state and one for the history, and loses no history line and no handover',
   DEADLINE,
   async (t) => {
     const folder = temporaryFolder(t);

@@ -81,7 +81,7 @@ function closed(server: Server): Promise<void> {
 }
 
 describe('the gate notify', () => {
-  it('passes with READY=1, and with nothing else', DEADLINE, async (t) => {
+  it('passes with READY=1 only', DEADLINE, async (t) => {
     const service = await startCandidate(t, only({ notify: true }));
     await service.candidate.notify('STATUS=warming up\nREADY=0\n');
     // Datagrams are read in their order: what is said about this one is said after the one before it was read.
@@ -92,7 +92,7 @@ describe('the gate notify', () => {
     await assertPassed(service, 'notify');
   });
 
-  it('does not pass without it, and the report has what the candidate said', DEADLINE, async (t) => {
+  it('does not pass without READY=1, and the report has the status of the candidate', DEADLINE, async (t) => {
     const service = await startCandidate(t, only({ notify: true, timeout: '3s' }));
     await service.candidate.notify('STATUS=loading 3 of 7');
     const reason = await assertNotPassed(service, 'notify', service.incumbent);
@@ -116,7 +116,7 @@ describe('the gate ready_fd', () => {
 });
 
 describe('the gate http', () => {
-  it('passes with a good status', DEADLINE, async (t) => {
+  it('passes with an accepted status', DEADLINE, async (t) => {
     const gate = await startGateServer(t);
     const service = await startCandidate(t, only({ http: { address: gate.address, interval: '10ms' } }));
     await gate.whenAsked(3);
@@ -125,7 +125,7 @@ describe('the gate http', () => {
     await assertPassed(service, 'http');
   });
 
-  it('does not pass with another', DEADLINE, async (t) => {
+  it('does not pass with another status', DEADLINE, async (t) => {
     const gate = await startGateServer(t);
     const http = { address: gate.address, path: '/healthz', interval: '10ms' };
     const service = await startReloaded(t, only({ http, timeout: '1s' }));
@@ -133,7 +133,7 @@ describe('the gate http', () => {
     assert.match(reason, /GET \/healthz returned 503/);
   });
 
-  it('passes with the status that is asked for', DEADLINE, async (t) => {
+  it('passes with the configured status', DEADLINE, async (t) => {
     const gate = await startGateServer(t);
     const http = { address: gate.address, status: '200-299,503', interval: '10ms' };
     const service = await startCandidate(t, only({ http }));
@@ -148,7 +148,7 @@ describe('the gate tcp', () => {
     await assertPassed(service, 'tcp');
   });
 
-  it('does not pass while nobody listens', DEADLINE, async (t) => {
+  it('does not pass while no process listens', DEADLINE, async (t) => {
     const { server, port } = await startTcpServer(t);
     await closed(server);
     const tcp = { address: `127.0.0.1:${port}`, interval: '10ms' };
@@ -159,7 +159,7 @@ describe('the gate tcp', () => {
 });
 
 describe('the gate command', () => {
-  it('passes when it exits with 0, and is tried again until then', DEADLINE, async (t) => {
+  it('passes when the command exits with 0, and retries until then', DEADLINE, async (t) => {
     const script = 'echo try >>tries; test $(wc -l <tries) = 2';
     const directory = temporaryFolder(t);
     const sections = { ...only({ command: { run: ['sh', '-c', script] } }), runtime: { directory } };
@@ -167,20 +167,20 @@ describe('the gate command', () => {
     assert.equal(readFileSync(join(directory, 'tries'), 'utf8'), 'try\ntry\n');
   });
 
-  it('does not pass when it fails', DEADLINE, async (t) => {
+  it('does not pass when the command fails', DEADLINE, async (t) => {
     const service = await startReloaded(t, only({ command: { run: ['sh', '-c', 'exit 7'] }, timeout: '1s' }));
     const reason = await assertNotPassed(service, 'command', service.incumbent);
     assert.match(reason, /command sh: exit code 7/);
   });
 
-  it('does not pass when it takes too long', DEADLINE, async (t) => {
+  it('does not pass when the command takes too long', DEADLINE, async (t) => {
     const command = { run: ['sleep', '1000'], timeout: '50ms' };
     const service = await startReloaded(t, only({ command, timeout: '1s' }));
     const reason = await assertNotPassed(service, 'command', service.incumbent);
     assert.match(reason, /command sleep: still running after 50 ms/);
   });
 
-  it('does not pass when it is missing', DEADLINE, async (t) => {
+  it('does not pass when the command is missing', DEADLINE, async (t) => {
     const service = await startReloaded(t, only({ command: { run: ['no-such-command'] }, timeout: '1s' }));
     const reason = await assertNotPassed(service, 'command', service.incumbent);
     assert.match(reason, /command no-such-command: ENOENT/);
@@ -188,7 +188,7 @@ describe('the gate command', () => {
 });
 
 describe('reload_uptime', () => {
-  it('is how long a candidate has stayed up before it is promoted', DEADLINE, async (t) => {
+  it('is the time that a candidate must run before its promotion', DEADLINE, async (t) => {
     const service = await startCandidate(t, { ...only({}), options: { reload_uptime: '400ms' } });
     await assertPassed(service, 'uptime');
     const { after } = await service.zero.fact('worker_ready', { generation: 2 });

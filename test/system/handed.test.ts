@@ -34,28 +34,24 @@ describe('a service that uses the library', () => {
     ['address', ({ where }) => ({ host: 'localhost', port: Number(where) })],
   ];
   for (const [by, options] of wanted) {
-    it(
-      `takes the socket that it was handed by its ${by}, and tells who handed it over`,
-      DEADLINE,
-      async (t) => {
-        const socket = holdSocket(t);
-        const notified = listenForNotifications(t);
-        const program = start(t, socket, options(socket), {
-          LISTEN_FDNAMES: 'web',
-          NOTIFY_SOCKET: notified.path,
-        });
-        await program.line('ready on');
-        assert.equal(await notified.next(), 'READY=1');
-        assert.equal((await ask('http', parseTarget(socket.address))).pid, program.pid);
-        program.process.kill('SIGHUP');
-        assert.match(await program.line('SUPERVISED'), /systemd starts new versions .* systemctl .*restart /);
-        program.process.kill('SIGTERM');
-        assert.deepEqual(await program.exited, { code: 0, signal: null }, program.output());
-      },
-    );
+    it(`takes its socket from ${by}, and reports the source`, DEADLINE, async (t) => {
+      const socket = holdSocket(t);
+      const notified = listenForNotifications(t);
+      const program = start(t, socket, options(socket), {
+        LISTEN_FDNAMES: 'web',
+        NOTIFY_SOCKET: notified.path,
+      });
+      await program.line('ready on');
+      assert.equal(await notified.next(), 'READY=1');
+      assert.equal((await ask('http', parseTarget(socket.address))).pid, program.pid);
+      program.process.kill('SIGHUP');
+      assert.match(await program.line('SUPERVISED'), /systemd starts new versions .* systemctl .*restart /);
+      program.process.kill('SIGTERM');
+      assert.deepEqual(await program.exited, { code: 0, signal: null }, program.output());
+    });
   }
 
-  it('says what is wrong with a descriptor that is not what it is said to be', DEADLINE, async (t) => {
+  it('reports a descriptor that differs from its variables', DEADLINE, async (t) => {
     const socket = holdSocket(t);
     const other = holdSocket(t);
     const connected = openSocket('inet', 'stream');

@@ -29,7 +29,7 @@ async function reloadTaken(service: PuppetService): Promise<boolean> {
 
 describe('a reload', () => {
   it(
-    'starts a candidate beside the incumbent, and lets the incumbent go when it is ready',
+    'starts a candidate next to the incumbent, and stops the incumbent when the candidate is ready',
     DEADLINE,
     async (t) => {
       const service = await startServing(t);
@@ -65,7 +65,7 @@ describe('a reload', () => {
     await assertServes(service, second);
   });
 
-  it('with a wrong config while the first generation starts lets that one go on', DEADLINE, async (t) => {
+  it('with an invalid config during the first start leaves that generation running', DEADLINE, async (t) => {
     const service = await startPuppetService(t);
     const { zero, puppets } = service;
     const first = await puppets.next();
@@ -91,22 +91,26 @@ describe('a reload', () => {
     await assertServes(service, candidate);
   });
 
-  it('while the incumbent is in backoff leaves it there when the candidate fails', DEADLINE, async (t) => {
-    const service = await startServing(t, { restart: { backoff: { initial: '1s' } } });
-    const { zero, puppets, incumbent } = service;
-    await incumbent.die();
-    await zero.fact('worker_restarting', { generation: 1 });
-    service.reload();
-    const { pid } = await zero.fact('worker_spawned', { generation: 2 });
-    process.kill(pid, 'SIGKILL');
-    await zero.fact('handover_finished', { outcome: 'rolled_back', generation: 2, incumbent: 1 });
-    const again = await puppets.nextOf(1);
-    await again.listen({ name: 'http' });
-    await assertServes(service, again);
-    assert.equal(zero.log.all('worker_restarting').length, 1);
-  });
+  it(
+    'while the incumbent is in backoff keeps the incumbent when the candidate fails',
+    DEADLINE,
+    async (t) => {
+      const service = await startServing(t, { restart: { backoff: { initial: '1s' } } });
+      const { zero, puppets, incumbent } = service;
+      await incumbent.die();
+      await zero.fact('worker_restarting', { generation: 1 });
+      service.reload();
+      const { pid } = await zero.fact('worker_spawned', { generation: 2 });
+      process.kill(pid, 'SIGKILL');
+      await zero.fact('handover_finished', { outcome: 'rolled_back', generation: 2, incumbent: 1 });
+      const again = await puppets.nextOf(1);
+      await again.listen({ name: 'http' });
+      await assertServes(service, again);
+      assert.equal(zero.log.all('worker_restarting').length, 1);
+    },
+  );
 
-  it('during a handover becomes one handover after it, together with all others', DEADLINE, async (t) => {
+  it('during a handover is merged with all others into one handover after it', DEADLINE, async (t) => {
     const service = await startServing(t);
     const { zero, puppets } = service;
     assert.equal(await reloadTaken(service), false);
@@ -126,7 +130,7 @@ describe('a reload', () => {
     );
   });
 
-  it('during a handover that is rolled back comes after it', DEADLINE, async (t) => {
+  it('during a handover that is rolled back starts after it', DEADLINE, async (t) => {
     const service = await startServing(t);
     const { zero, puppets, incumbent } = service;
     service.reload();
@@ -143,7 +147,7 @@ describe('a reload', () => {
     await assertServes(service, third);
   });
 
-  it('is not held up by a generation that takes long to leave', DEADLINE, async (t) => {
+  it('does not wait for a generation that exits slowly', DEADLINE, async (t) => {
     const service = await startServing(t, { environment: { DRAIN_MS: '60000' } });
     const { zero, puppets, incumbent } = service;
     const held = new HttpConnection(parseTarget(await zero.address('http')));
@@ -167,8 +171,8 @@ describe('a reload', () => {
 });
 
 for (const handover of [{ mode: 'shared' }, { mode: 'steered', settle: '200ms', drain_timeout: '1s' }]) {
-  describe(`a reload while the first generation starts, ${handover.mode}`, () => {
-    it('keeps that one until the candidate is ready', DEADLINE, async (t) => {
+  describe(`a reload during the first start, ${handover.mode}`, () => {
+    it('keeps that generation until the candidate is ready', DEADLINE, async (t) => {
       const service = await startPuppetService(t, { handover });
       const { zero, puppets } = service;
       const first = await puppets.next();
@@ -200,7 +204,7 @@ for (const handover of [{ mode: 'shared' }, { mode: 'steered', settle: '200ms', 
       assert.deepEqual(complaints(zero), []);
     });
 
-    it('keeps that one when the candidate fails too', DEADLINE, async (t) => {
+    it('keeps that generation when the candidate fails too', DEADLINE, async (t) => {
       const service = await startPuppetService(t, { handover });
       const { zero, puppets } = service;
       const first = await puppets.next();
@@ -220,7 +224,7 @@ for (const handover of [{ mode: 'shared' }, { mode: 'steered', settle: '200ms', 
 }
 
 describe('an incumbent that dies during a handover', () => {
-  it('is started again, and leaves when the candidate is ready', DEADLINE, async (t) => {
+  it('is restarted, and stops when the candidate is ready', DEADLINE, async (t) => {
     const service = await startServing(t);
     const { zero, puppets, incumbent } = service;
     service.reload();
@@ -238,7 +242,7 @@ describe('an incumbent that dies during a handover', () => {
     await assertServes(service, candidate);
   });
 
-  it('is followed by a candidate that becomes ready', DEADLINE, async (t) => {
+  it('is replaced by a candidate that becomes ready', DEADLINE, async (t) => {
     const service = await startServing(t, { restart: LONG_BACKOFF });
     const { zero, puppets, incumbent } = service;
     service.reload();

@@ -10,7 +10,7 @@ import { writeConfig } from '../support/zero-config.ts';
 
 describe('zero history while zero is not running', () => {
   for (const how of ['SIGTERM', 'SIGKILL'] as const) {
-    it(`shows what it showed before, after ${how}`, DEADLINE, async (test) => {
+    it(`shows the same as before, after ${how}`, DEADLINE, async (test) => {
       const t = reversed(test);
       const { zero } = await startTwice(t);
       const before = JSON.parse((await command(t, zero, 'history', '--json')).stdout);
@@ -48,7 +48,7 @@ describe('zero history while zero is not running', () => {
     assert.deepEqual([unknown.code, JSON.parse(unknown.stdout).error.code], [3, 'no_instance']);
   });
 
-  it('is 3 where the instance never ran', DEADLINE, async (t) => {
+  it('exits with 3 if the instance never ran', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
     const application = { runtime_directory: join(folder, 'run'), data_directory: join(folder, 'data') };
     const config = writeConfig(folder, { application, service: { runtime: { path: '/bin/true' } } });
@@ -57,7 +57,7 @@ describe('zero history while zero is not running', () => {
     assert.match(stderr, /^zero history: /);
   });
 
-  it('is 1 where this user may not read the file', DEADLINE, async (test) => {
+  it('exits with 1 if this user may not read the file', DEADLINE, async (test) => {
     const t = reversed(test);
     const { zero, folder } = await startTwice(t);
     zero.signal('SIGTERM');
@@ -76,7 +76,7 @@ describe('zero history while zero is not running', () => {
 });
 
 describe('zero logs while zero is not running', () => {
-  it('is 3 and says so', DEADLINE, async (test) => {
+  it('exits with 3 and reports that', DEADLINE, async (test) => {
     const t = reversed(test);
     const { zero } = await startTwice(t);
     zero.signal('SIGTERM');

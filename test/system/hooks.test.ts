@@ -14,7 +14,7 @@ const shell = (script: string, timeout?: string) => ({
 });
 
 describe('hooks', () => {
-  it('are told what happens, in order, and their output is in the log', DEADLINE, async (t) => {
+  it('receive the events in order, and their output is in the log', DEADLINE, async (t) => {
     const book = join(temporaryFolder(t), 'book');
     const note = shell(
       `echo "$ZERO_EVENT $ZERO_HANDOVER $ZERO_GENERATION $ZERO_INCUMBENT $ZERO_OUTCOME $ZERO_NAME" >> ${book}; basename "$ZERO_RELEASE"; id -u`,
@@ -41,7 +41,7 @@ describe('hooks', () => {
       assert.deepEqual([output, failure], [['node', String(process.geteuid?.())], null]);
   });
 
-  it('before a reload that fail end it before anything was started', DEADLINE, async (t) => {
+  it('before a reload fail it before anything is started', DEADLINE, async (t) => {
     const hooks = { before_reload: shell('echo migration failed >&2; exit 9') };
     const service = await startServing(t, { hooks });
     const { code, stderr } = await command(t, service.zero, 'reload');
@@ -55,7 +55,7 @@ describe('hooks', () => {
     await assertUntouched(service, service.incumbent);
   });
 
-  it('that hang are killed with all that they started', DEADLINE, async (t) => {
+  it('that hang are killed with all their children', DEADLINE, async (t) => {
     const pid = join(temporaryFolder(t), 'pid');
     const hooks = { before_reload: shell(`sleep 1000 & echo $! > ${pid}; wait`, '300ms') };
     const service = await startServing(t, { hooks });
@@ -66,7 +66,7 @@ describe('hooks', () => {
     await assertUntouched(service, service.incumbent);
   });
 
-  it('that do not exist are found before anything is touched', DEADLINE, async (t) => {
+  it('that do not exist are detected before anything is changed', DEADLINE, async (t) => {
     const ran = join(temporaryFolder(t), 'ran');
     const service = await startServing(t, {});
     for (const [name, run] of [
@@ -86,22 +86,26 @@ describe('hooks', () => {
     await assertUntouched(service, service.incumbent);
   });
 
-  it('after a promotion that fail are told with the verdict and undo nothing', DEADLINE, async (t) => {
-    const service = await startServing(t, {});
-    service.rewrite({ hooks: { after_promote: shell('echo cannot purge the cache; exit 4') } });
-    const reloading = startCommand(t, service.zero, ['reload', '--json']);
-    await nextReady(service.puppets);
-    const { code, stdout } = await reloading.finished;
-    const { outcome, failure, hook } = JSON.parse(stdout);
-    assert.deepEqual([code, outcome, failure], [0, 'promoted', null]);
-    assert.deepEqual(
-      [hook.step, hook.reason, hook.output],
-      ['hook.after_promote', 'exited with code 4', ['cannot purge the cache']],
-    );
-    await service.zero.fact('hook_finished', { hook: 'after_promote', generation: 2 });
-  });
+  it(
+    'after a promotion are reported in the verdict if they fail, and revert nothing',
+    DEADLINE,
+    async (t) => {
+      const service = await startServing(t, {});
+      service.rewrite({ hooks: { after_promote: shell('echo cannot purge the cache; exit 4') } });
+      const reloading = startCommand(t, service.zero, ['reload', '--json']);
+      await nextReady(service.puppets);
+      const { code, stdout } = await reloading.finished;
+      const { outcome, failure, hook } = JSON.parse(stdout);
+      assert.deepEqual([code, outcome, failure], [0, 'promoted', null]);
+      assert.deepEqual(
+        [hook.step, hook.reason, hook.output],
+        ['hook.after_promote', 'exited with code 4', ['cannot purge the cache']],
+      );
+      await service.zero.fact('hook_finished', { hook: 'after_promote', generation: 2 });
+    },
+  );
 
-  it('are ended by a stop, and who waits for one is told', DEADLINE, async (t) => {
+  it('are ended by a stop, and the waiting caller is notified', DEADLINE, async (t) => {
     const service = await startServing(t, {});
     service.rewrite({ hooks: { before_reload: shell('exec sleep 1000') } });
     const reloading = startCommand(t, service.zero, ['reload']);

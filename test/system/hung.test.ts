@@ -39,8 +39,8 @@ async function sample(zero: Zero, name: string): Promise<string | undefined> {
   return body.split('\n').find((line) => line.startsWith(name));
 }
 
-describe('a worker that accepts nothing although connections wait', () => {
-  it('is reported, also by status and metrics, and when it accepts again', DEADLINE, async (t) => {
+describe('a worker that accepts nothing while connections wait', () => {
+  it('is reported, also by status and metrics, and its recovery too', DEADLINE, async (t) => {
     const zero = await serve(t);
     const { pid } = await zero.fact('worker_spawned');
     await freeze({ pid });
@@ -69,7 +69,7 @@ describe('a worker that accepts nothing although connections wait', () => {
     assert.equal(zero.log.all('worker_stalled').length, 1);
   });
 
-  it('is restarted when the config says so', DEADLINE, async (t) => {
+  it('is restarted if the config requires it', DEADLINE, async (t) => {
     const zero = await serve(t, { restart: { on_stall: true } });
     const { pid } = await zero.fact('worker_spawned');
     await freeze({ pid });
@@ -80,7 +80,7 @@ describe('a worker that accepts nothing although connections wait', () => {
   });
 
   it(
-    'gets no new connections while another worker accepts, and what waits is served',
+    'gets no new connections while another worker accepts, and its waiting connections are served',
     DEADLINE,
     async (t) => {
       const zero = await serve(t, { workers: 2 });

@@ -192,7 +192,7 @@ const puma: Program = {
 
 for (const program of [nginx, haproxy, gunicorn, uvicorn, puma]) {
   describe(`zero init -- ${program.name}`, () => {
-    it('writes a config that serves and is reloaded without losing a request', DEADLINE, async (t) => {
+    it('writes a config that serves, and reloads without losing a request', DEADLINE, async (t) => {
       const command = programOf(t, program);
       if (command === null) return;
       const place = await placeOf(t);
@@ -215,7 +215,7 @@ for (const program of [nginx, haproxy, gunicorn, uvicorn, puma]) {
 }
 
 describe('zero init -- php-fpm', () => {
-  it('writes a config that serves and is reloaded without losing a request', DEADLINE, async (t) => {
+  it('writes a config that serves, and reloads without losing a request', DEADLINE, async (t) => {
     const commands = ['php-fpm8.4', 'php-fpm8.3', 'php-fpm8.2', 'php-fpm'];
     const fpm = programOf(t, { name: 'php-fpm', commands, debianPackage: 'php-fpm', setUp: () => [] });
     if (fpm === null) return;
@@ -289,7 +289,7 @@ await app.listen({ port: PORT_HERE });
     ['express', 'server.cjs', EXPRESS],
     ['fastify', 'server.mjs', FASTIFY],
   ] as const) {
-    it(`finds ${name} and its port, serves and is reloaded without losing a request`, DEADLINE, async (t) => {
+    it(`finds ${name} and its port, serves, and reloads without losing a request`, DEADLINE, async (t) => {
       const { folder } = await placeOf(t);
       // These listen on every address of the machine.
       const port = String(await freePort());

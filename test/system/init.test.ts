@@ -102,7 +102,7 @@ describe('zero init', () => {
     assert.deepEqual(await zero.exited, { code: 0, signal: null });
   });
 
-  it('--systemd prints a unit that systemd finds nothing wrong with', DEADLINE, (t) => {
+  it('--systemd prints a unit that systemd accepts', DEADLINE, (t) => {
     const analyze = requireProgram(t, 'systemd-analyze', 'systemd');
     if (analyze === null) return;
     const folder = temporaryFolder(t);
@@ -114,7 +114,7 @@ describe('zero init', () => {
 
 describe('the service manager that started zero', () => {
   it(
-    'receives the start, each step of a reload and the stop; the service does not reach it',
+    'receives the start, each step of a reload and the stop, and no message of the service',
     DEADLINE,
     async (t) => {
       const { path, fd } = notifySocket(t);
@@ -159,7 +159,7 @@ describe('the service manager that started zero', () => {
     assert.equal(received(fd).at(-1), 'READY=1\nSTATUS=generation 1 serves; handover 2: rolled back');
   });
 
-  it('gets WATCHDOG=1 as long as zero runs', DEADLINE, async (t) => {
+  it('gets WATCHDOG=1 while zero runs', DEADLINE, async (t) => {
     const { path, fd } = notifySocket(t);
     const environment = { NOTIFY_SOCKET: path, WATCHDOG_USEC: '200000' };
     const { zero, puppets } = await startPuppetService(t, {}, { environment });
@@ -179,7 +179,7 @@ describe('the units of examples/systemd', () => {
   for (const [name, manager] of UNITS) {
     const source = readFileSync(join(ROOT, 'examples', 'systemd', name), 'utf8');
 
-    it(`${name} has nothing that systemd finds wrong`, DEADLINE, (t) => {
+    it(`${name} is accepted by systemd`, DEADLINE, (t) => {
       const analyze = requireProgram(t, 'systemd-analyze', 'systemd');
       if (analyze === null) return;
       const folder = temporaryFolder(t);

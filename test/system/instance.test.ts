@@ -11,8 +11,8 @@ import { startPuppets } from '../support/puppets.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, startZero } from '../support/zero.ts';
 
-describe('two supervisors for one name', () => {
-  it('the second says who the first is and leaves; the first goes on', DEADLINE, async (t) => {
+describe('two supervisors with one name', () => {
+  it('the second one reports the first one and exits, and the first one continues', DEADLINE, async (t) => {
     const service = await startServing(t);
     const { zero, puppets, incumbent } = service;
     const second = startZero(t, { config: puppetConfig(puppets), folder: zero.folder });
@@ -29,7 +29,7 @@ describe('two supervisors for one name', () => {
     await zero.fact('handover_finished', { handover: 2, outcome: 'promoted' });
   });
 
-  it('one after the other have nothing to do with each other', DEADLINE, async (t) => {
+  it('are independent if they run one after the other', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
     const puppets = await startPuppets(t);
     for (let round = 0; round < 2; round += 1) {
@@ -44,7 +44,7 @@ describe('two supervisors for one name', () => {
 });
 
 describe('a supervisor that is killed', () => {
-  it('leaves its service running, serving and free to write', DEADLINE, async (t) => {
+  it('leaves its service running, serving and able to write', DEADLINE, async (t) => {
     const { zero, incumbent } = await startServing(t);
     const address = await zero.address('http');
     const expected = { generation: 1, pid: incumbent.pid };
@@ -57,7 +57,7 @@ describe('a supervisor that is killed', () => {
     assert.equal(incumbent.cursor, 0);
   });
 
-  it('leaves its service to stop by itself when it is told to', DEADLINE, async (t) => {
+  it('leaves its service able to stop on a signal', DEADLINE, async (t) => {
     const { zero, incumbent } = await startServing(t);
     process.kill(zero.pid, 'SIGKILL');
     await zero.exited;

@@ -127,7 +127,7 @@ const SITUATIONS: Readonly<Record<string, Situation>> = {
   },
 };
 
-describe('--json prints exactly one document, and the exit code stays, when', () => {
+describe('--json prints exactly one document, and the exit code is unchanged, when', () => {
   for (const [name, { code, error, config }] of Object.entries(SITUATIONS)) {
     it(name, DEADLINE, async (t) => {
       const file = await config(t);
@@ -144,7 +144,7 @@ describe('--json prints exactly one document, and the exit code stays, when', ()
     });
   }
 
-  it('the command was written wrong', DEADLINE, async (t) => {
+  it('the command has a usage error', DEADLINE, async (t) => {
     for (const args of [
       ...COMMANDS.map((one) => [...one, '--no-such-option']),
       ...COMMANDS.map((one) => [...one, '--config', 'a', '--name', 'b']),
@@ -159,7 +159,7 @@ describe('--json prints exactly one document, and the exit code stays, when', ()
     }
   });
 
-  it('a value is wrong', DEADLINE, async (t) => {
+  it('a value is invalid', DEADLINE, async (t) => {
     const { zero } = await startServing(t, { handover: QUICK });
     for (const args of [
       ['reload', '--timeout', 'soon'],

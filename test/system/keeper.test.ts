@@ -17,7 +17,7 @@ const inodesOf = (address: string) =>
 
 describe('the keeper', () => {
   it(
-    'holds every socket, is named in ps and in the status, and ends with the service',
+    'holds every socket, has its name in ps and in the status, and ends with the service',
     DEADLINE,
     async (t) => {
       const { zero, incumbent } = await startSurvivor(t);
@@ -52,24 +52,20 @@ describe('the keeper', () => {
     assert.deepEqual(socketsOf(second.pid).sort(), held.sort());
   });
 
-  it(
-    'closes no lane and moves none when the supervisor is killed beside a candidate',
-    DEADLINE,
-    async (t) => {
-      const service = await startSurvivor(t);
-      const { zero, puppets, incumbent } = service;
-      await keeperPid(zero);
-      const address = await zero.address('http');
-      zero.signal('SIGHUP');
-      // It never listens: a connection that came by its lane would wait.
-      const candidate = await puppets.next();
-      const sockets = inodesOf(address);
-      await killSupervisor(service);
-      assert.deepEqual(inodesOf(address), sockets);
-      const { generation, pid } = incumbent;
-      for (let connection = 0; connection < 20; connection += 1)
-        assert.deepEqual(await whoAnswers(address), { generation, pid });
-      await candidate.gone;
-    },
-  );
+  it('closes and changes no lane when the supervisor is killed next to a candidate', DEADLINE, async (t) => {
+    const service = await startSurvivor(t);
+    const { zero, puppets, incumbent } = service;
+    await keeperPid(zero);
+    const address = await zero.address('http');
+    zero.signal('SIGHUP');
+    // It never listens: a connection that came by its lane would wait.
+    const candidate = await puppets.next();
+    const sockets = inodesOf(address);
+    await killSupervisor(service);
+    assert.deepEqual(inodesOf(address), sockets);
+    const { generation, pid } = incumbent;
+    for (let connection = 0; connection < 20; connection += 1)
+      assert.deepEqual(await whoAnswers(address), { generation, pid });
+    await candidate.gone;
+  });
 });

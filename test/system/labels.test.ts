@@ -16,7 +16,7 @@ async function ready(puppet: Puppet): Promise<void> {
 
 describe('zero reload --label', () => {
   it(
-    'of two labels is two requests, and one without a label is merged with either',
+    'with two labels is two requests, and one without a label is merged with either',
     DEADLINE,
     async (test) => {
       const t = reversed(test);
@@ -59,7 +59,7 @@ describe('zero reload --label', () => {
     },
   );
 
-  it('names a release that fails, too', DEADLINE, async (test) => {
+  it('shows a failed release too', DEADLINE, async (test) => {
     const t = reversed(test);
     const { zero, puppets } = await startServing(t);
     const reloading = startCommand(t, zero, ['reload', '--label', 'v9']);
@@ -71,7 +71,7 @@ describe('zero reload --label', () => {
     assert.match(stdout, /^ {7}v9 {2}/m);
   });
 
-  it('with a label that is none ends with 2 and asks for nothing', DEADLINE, async (test) => {
+  it('with an invalid label exits with 2 and sends no request', DEADLINE, async (test) => {
     const t = reversed(test);
     const { zero } = await startServing(t);
     const [program, script] = ZERO_COMMAND;

@@ -13,7 +13,7 @@ const NETWORK = 'ip link set lo up && echo 0 >/proc/sys/net/ipv4/tcp_synack_retr
 /** Some 35 handovers fit into that time. */
 const MANY = 200;
 
-it('the lanes of generations that have left are used again', DEADLINE, async (t) => {
+it('the lanes of exited generations are reused', DEADLINE, async (t) => {
   if (requireProgram(t, 'ip', 'iproute2') === null) return;
   if (spawnSync('unshare', [...NAMESPACE, 'sh', '-c', NETWORK]).status !== 0)
     return t.skip('needs a network namespace of its own: unshare(1), and the rights of root');

@@ -69,7 +69,7 @@ const EXAMPLES: Readonly<Record<string, (port: number) => Promise<string>>> = {
 };
 
 describe('the examples of the library', () => {
-  it('are all there are', () => {
+  it('are all tested', () => {
     assert.deepEqual(
       readdirSync(FOLDER)
         .filter((name) => name.endsWith('.js'))
@@ -114,7 +114,7 @@ describe('the examples of the library', () => {
     });
   }
 
-  it('WebSocket clients are told that the service restarts', async () => {
+  it('WebSocket clients receive the close code of a service restart', async () => {
     assert.deepEqual(await Promise.all(closes), [1012, 1012]);
   });
 });

@@ -42,7 +42,7 @@ const row = (name: string, pattern: RegExp) => (screen: Screen) => pattern.test(
 
 describe('zero list --watch on a terminal of 80 columns', () => {
   it(
-    'shows the share of a canary, instances that come, halt and go, and ends with Ctrl-C',
+    'shows the share of a canary, and instances that start, halt and exit, and ends with Ctrl-C',
     DEADLINE,
     async (t) => {
       const { me, folder } = ordinaryUser(t);
@@ -93,7 +93,7 @@ describe('zero list --watch on a terminal of 80 columns', () => {
     },
   );
 
-  it('is without colour with NO_COLOR, and wants a terminal or --json', DEADLINE, async (t) => {
+  it('has no colours with NO_COLOR, and requires a terminal or --json', DEADLINE, async (t) => {
     const { me, folder } = ordinaryUser(t);
     await start(t, me, folder, 'shop');
     const environment = { ...me.environment, NO_COLOR: '1' };

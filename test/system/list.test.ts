@@ -38,7 +38,7 @@ async function listed(scope: Scope, me: Operator, folder: string): Promise<Liste
 }
 
 describe('zero list', () => {
-  it('shows every instance, wherever its runtime directory is', DEADLINE, async (t) => {
+  it('shows every instance, in any runtime directory', DEADLINE, async (t) => {
     const { me, folder } = ordinaryUser(t);
     for (const name of ['a', 'b', 'c']) writeService(me, join(folder, name));
     const a = await startIn(
@@ -99,59 +99,55 @@ describe('zero list', () => {
     );
   });
 
-  it(
-    'shows a supervisor that is halted, and one that was killed with its service running',
-    DEADLINE,
-    async (t) => {
-      const { me, folder } = ordinaryUser(t);
-      for (const name of ['halted', 'killed', 'gone', 'up']) writeService(me, join(folder, name));
-      const start = (name: string) =>
-        startIn(t, me, join(folder, name), 'run', '--name', name, '--', process.execPath, 'app.js');
-      const [halted, killed, gone, up] = [
-        await start('halted'),
-        await start('killed'),
-        await start('gone'),
-        await start('up'),
-      ];
-      halted.zero.signal('SIGSTOP');
-      t.after(() => void halted.zero.process.kill('SIGCONT'));
-      await killWithKeeper(killed.zero);
-      const { pid } = await killed.zero.fact('worker_spawned');
-      // Killed with its service: nothing is left of it but its directory.
-      await killWithKeeper(gone.zero);
-      const worker = await gone.zero.fact('worker_spawned');
-      process.kill(worker.pid, 'SIGKILL');
-      await whenEnded(worker.pid);
+  it('shows a halted supervisor, and a killed one whose service runs', DEADLINE, async (t) => {
+    const { me, folder } = ordinaryUser(t);
+    for (const name of ['halted', 'killed', 'gone', 'up']) writeService(me, join(folder, name));
+    const start = (name: string) =>
+      startIn(t, me, join(folder, name), 'run', '--name', name, '--', process.execPath, 'app.js');
+    const [halted, killed, gone, up] = [
+      await start('halted'),
+      await start('killed'),
+      await start('gone'),
+      await start('up'),
+    ];
+    halted.zero.signal('SIGSTOP');
+    t.after(() => void halted.zero.process.kill('SIGCONT'));
+    await killWithKeeper(killed.zero);
+    const { pid } = await killed.zero.fact('worker_spawned');
+    // Killed with its service: nothing is left of it but its directory.
+    await killWithKeeper(gone.zero);
+    const worker = await gone.zero.fact('worker_spawned');
+    process.kill(worker.pid, 'SIGKILL');
+    await whenEnded(worker.pid);
 
-      const started = performance.now();
-      const all = await listed(t, me, folder);
-      assert.ok(performance.now() - started < 10_000);
-      assert.deepEqual(
-        all.map(({ name, state, workers }) => [name, state, workers?.up]),
-        [
-          ['halted', 'not_answering', undefined],
-          ['killed', 'killed', 1],
-          ['up', 'up', 1],
-        ],
-      );
-      assert.match(all[0]?.problem ?? '', /has not answered within 2 s/);
-      assert.match(
-        all[1]?.problem ?? '',
-        new RegExp(`zero \\(pid ${killed.zero.pid}\\) has ended, and its service still runs: pid ${pid}$`),
-      );
-      const { code, stderr } = await runIn(t, me, folder, 'reload', '--name', 'killed');
-      assert.equal(code, 3);
-      assert.match(
-        stderr,
-        /^zero reload: instance killed is not running: zero \(pid \d+\) has died, and its service still runs /,
-      );
-      // The only one that answers, although others have directories.
-      assert.equal((await runIn(t, me, folder, 'stop', '--name', 'up')).code, 0);
-      await up.zero.exited;
-      halted.zero.signal('SIGCONT');
-      assert.equal((await listed(t, me, folder))[0]?.state, 'up');
-    },
-  );
+    const started = performance.now();
+    const all = await listed(t, me, folder);
+    assert.ok(performance.now() - started < 10_000);
+    assert.deepEqual(
+      all.map(({ name, state, workers }) => [name, state, workers?.up]),
+      [
+        ['halted', 'not_answering', undefined],
+        ['killed', 'killed', 1],
+        ['up', 'up', 1],
+      ],
+    );
+    assert.match(all[0]?.problem ?? '', /has not answered within 2 s/);
+    assert.match(
+      all[1]?.problem ?? '',
+      new RegExp(`zero \\(pid ${killed.zero.pid}\\) has ended, and its service still runs: pid ${pid}$`),
+    );
+    const { code, stderr } = await runIn(t, me, folder, 'reload', '--name', 'killed');
+    assert.equal(code, 3);
+    assert.match(
+      stderr,
+      /^zero reload: instance killed is not running: zero \(pid \d+\) has died, and its service still runs /,
+    );
+    // The only one that answers, although others have directories.
+    assert.equal((await runIn(t, me, folder, 'stop', '--name', 'up')).code, 0);
+    await up.zero.exited;
+    halted.zero.signal('SIGCONT');
+    assert.equal((await listed(t, me, folder))[0]?.state, 'up');
+  });
 
   it('ignores a damaged record, and still finds the instance by its name', DEADLINE, async (t) => {
     const { me, folder } = ordinaryUser(t);

@@ -38,8 +38,8 @@ const eventsIn = (file: string): string[] =>
     .split('\n')
     .map((line) => JSON.parse(line).event);
 
-describe('a log file that was rotated and cannot be opened again', () => {
-  it('is stood in for by standard error, until it can be', DEADLINE, async (t) => {
+describe('a log file that cannot be reopened after its rotation', () => {
+  it('is replaced by standard error until it can be reopened', DEADLINE, async (t) => {
     const folder = join(temporaryFolder(t), 'log');
     mkdirSync(folder);
     const file = join(folder, 'zero.log');
@@ -70,7 +70,7 @@ describe('a log file that was rotated and cannot be opened again', () => {
     }
   });
 
-  it('because this user may not any more, is told so too', DEADLINE, async (t) => {
+  it('is replaced too if this user has lost the permission', DEADLINE, async (t) => {
     if (!requireRoot(t, 'another user runs zero')) return;
     const nobody = account('nobody');
     const folder = sharedFolder(t);
@@ -91,33 +91,29 @@ describe('a log file that was rotated and cannot be opened again', () => {
   });
 });
 
-describe('a log that goes to journald', () => {
-  it(
-    'has a priority in front of each line of zero, and leaves those of the service alone',
-    DEADLINE,
-    async (t) => {
-      const script = 'JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) exec "$@"';
-      const { zero, puppets } = await startPuppetService(
-        t,
-        { application: { logging: { format: 'human' } } },
-        { command: ['sh', '-c', script, 'sh', ...ZERO_COMMAND] },
-      );
-      const puppet = await puppets.next();
-      await puppet.write(2, '<3>of the service\nno priority\n');
-      await puppet.exit(1);
-      await puppets.next();
-      zero.signal('SIGTERM');
-      await zero.exited;
-      await assert.rejects(zero.fact('supervisor_stopped'));
-      const lines = zero.log.text.split('\n');
-      assert.ok(lines.includes('<3>of the service') && lines.includes('no priority'), zero.log.text);
-      const own = lines.filter((line) => /\d\d:\d\d:\d\d\.\d{3} /.test(line));
-      assert.ok(own.length > 5);
-      for (const line of own) assert.match(line, /^<[3467]>\d\d:/);
-      const priorityOf = (text: string) => own.find((line) => line.includes(text))?.slice(0, 3);
-      assert.equal(priorityOf('worker exited unexpectedly'), '<4>');
-      assert.equal(priorityOf('worker spawned'), '<6>');
-      assert.equal(priorityOf('worker signalled'), '<7>');
-    },
-  );
+describe('a log to journald', () => {
+  it('has a priority prefix on each line of zero, and none on lines of the service', DEADLINE, async (t) => {
+    const script = 'JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) exec "$@"';
+    const { zero, puppets } = await startPuppetService(
+      t,
+      { application: { logging: { format: 'human' } } },
+      { command: ['sh', '-c', script, 'sh', ...ZERO_COMMAND] },
+    );
+    const puppet = await puppets.next();
+    await puppet.write(2, '<3>of the service\nno priority\n');
+    await puppet.exit(1);
+    await puppets.next();
+    zero.signal('SIGTERM');
+    await zero.exited;
+    await assert.rejects(zero.fact('supervisor_stopped'));
+    const lines = zero.log.text.split('\n');
+    assert.ok(lines.includes('<3>of the service') && lines.includes('no priority'), zero.log.text);
+    const own = lines.filter((line) => /\d\d:\d\d:\d\d\.\d{3} /.test(line));
+    assert.ok(own.length > 5);
+    for (const line of own) assert.match(line, /^<[3467]>\d\d:/);
+    const priorityOf = (text: string) => own.find((line) => line.includes(text))?.slice(0, 3);
+    assert.equal(priorityOf('worker exited unexpectedly'), '<4>');
+    assert.equal(priorityOf('worker spawned'), '<6>');
+    assert.equal(priorityOf('worker signalled'), '<7>');
+  });
 });

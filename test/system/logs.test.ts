@@ -10,7 +10,7 @@ const MIB = 1024 * 1024;
 
 describe('zero logs', () => {
   it(
-    'has what a process wrote that is gone: bytes, lines without an end, and in the order of time',
+    'prints the output of exited processes: any bytes, incomplete lines, ordered by time',
     DEADLINE,
     async (t) => {
       const { zero, puppets, incumbent } = await startServing(t, { handover: QUICK });
@@ -32,7 +32,7 @@ describe('zero logs', () => {
     },
   );
 
-  it('keeps junk as it is, and says how much it has forgotten', DEADLINE, async (t) => {
+  it('prints invalid text unchanged, and reports how much was discarded', DEADLINE, async (t) => {
     const { zero, incumbent } = await startServing(t, { handover: QUICK });
     for (let count = 0; count < 4; count += 1)
       await incumbent.write(1, '\u0000\u001b[2J\r\u00ff'.repeat(MIB / 8));
@@ -73,7 +73,7 @@ describe('zero logs', () => {
     assert.deepEqual(line, { generation: 1, worker: 0, stream: 'stderr', text: 'second' });
   });
 
-  it('shows what was written since a time, and what one worker wrote', DEADLINE, async (t) => {
+  it('shows the output since a time, and the output of one worker', DEADLINE, async (t) => {
     const { zero, puppets, incumbent } = await startServing(t, { handover: QUICK, runtime: { workers: 1 } });
     await incumbent.write(1, 'early\n');
     const first = JSON.parse((await command(t, zero, 'logs', '--json')).stdout).lines[0].time;
@@ -95,7 +95,7 @@ describe('zero logs', () => {
     }
   });
 
-  it('refuses a generation of which nothing is there, and what is no number', DEADLINE, async (t) => {
+  it('refuses a generation without output, and an invalid number', DEADLINE, async (t) => {
     const { zero } = await startServing(t, { handover: QUICK });
     const unknown = await command(t, zero, 'logs', '--generation', '7');
     assert.deepEqual(
@@ -109,7 +109,7 @@ describe('zero logs', () => {
 });
 
 describe('zero logs -f', () => {
-  it('goes on over handovers, and ends with zero', DEADLINE, async (t) => {
+  it('continues over handovers, and ends with zero', DEADLINE, async (t) => {
     const { zero, puppets, incumbent } = await startServing(t, { handover: QUICK });
     await incumbent.write(1, 'before\n');
     const following = startCommand(t, zero, ['logs', '--raw', '--follow']);
@@ -128,7 +128,7 @@ describe('zero logs -f', () => {
     assert.deepEqual([code, stdout, stderr], [0, 'before\nafter\n', '']);
   });
 
-  it('says so when zero is killed', DEADLINE, async (t) => {
+  it('reports a kill of zero', DEADLINE, async (t) => {
     const { zero, incumbent } = await startServing(t, { handover: QUICK });
     await incumbent.write(1, 'before\n');
     const following = startCommand(t, zero, ['logs', '-f']);
@@ -138,7 +138,7 @@ describe('zero logs -f', () => {
     assert.deepEqual([code, stderr], [1, 'zero logs: zero exited unexpectedly. Check its log.\n']);
   });
 
-  it('holds nothing up when nobody reads it: the reader finds a gap', DEADLINE, async (t) => {
+  it('does not block anything when its output is not read: the reader finds a gap', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: QUICK });
     const { zero, puppets, incumbent } = service;
     await command(t, zero, 'status');
@@ -168,30 +168,26 @@ describe('zero logs -f', () => {
 });
 
 describe('zero signal', () => {
-  it(
-    'reaches the workers of the generation that serves, by any name, and nobody else',
-    DEADLINE,
-    async (t) => {
-      const service = await startServing(t, { handover: QUICK });
-      const { zero, puppets, incumbent } = service;
-      await incumbent.onSignal('SIGUSR1', 'report');
-      const reloading = startCommand(t, zero, ['reload']);
-      const candidate = await puppets.next();
-      await candidate.onSignal('SIGUSR1', 'report');
-      for (const name of ['SIGUSR1', 'usr1', '10']) {
-        const { cursor } = incumbent;
-        const { code, stdout } = await command(t, zero, 'signal', name);
-        assert.deepEqual([code, stdout], [0, `SIGUSR1 sent to generation 1: pid ${incumbent.pid}\n`]);
-        await incumbent.event('signal', { signal: 'SIGUSR1' }, cursor);
-      }
-      assert.equal(candidate.cursor, 0);
-      assert.equal((await command(t, zero, 'abort')).code, 0);
-      assert.equal((await reloading.finished).code, 12);
-      assert.equal(zero.log.all('worker_signalled', { signal: 'SIGUSR1', pid: incumbent.pid }).length, 3);
-    },
-  );
+  it('reaches only the workers of the serving generation, with any signal name', DEADLINE, async (t) => {
+    const service = await startServing(t, { handover: QUICK });
+    const { zero, puppets, incumbent } = service;
+    await incumbent.onSignal('SIGUSR1', 'report');
+    const reloading = startCommand(t, zero, ['reload']);
+    const candidate = await puppets.next();
+    await candidate.onSignal('SIGUSR1', 'report');
+    for (const name of ['SIGUSR1', 'usr1', '10']) {
+      const { cursor } = incumbent;
+      const { code, stdout } = await command(t, zero, 'signal', name);
+      assert.deepEqual([code, stdout], [0, `SIGUSR1 sent to generation 1: pid ${incumbent.pid}\n`]);
+      await incumbent.event('signal', { signal: 'SIGUSR1' }, cursor);
+    }
+    assert.equal(candidate.cursor, 0);
+    assert.equal((await command(t, zero, 'abort')).code, 0);
+    assert.equal((await reloading.finished).code, 12);
+    assert.equal(zero.log.all('worker_signalled', { signal: 'SIGUSR1', pid: incumbent.pid }).length, 3);
+  });
 
-  it('is a crash where it ends the worker, which is started again', DEADLINE, async (t) => {
+  it('counts as a crash if it ends the worker, which is restarted', DEADLINE, async (t) => {
     const { zero, puppets, incumbent } = await startServing(t, { handover: QUICK });
     assert.equal((await command(t, zero, 'signal', 'KILL')).code, 0);
     await zero.fact('worker_exited', { pid: incumbent.pid, expected: false });
@@ -199,7 +195,7 @@ describe('zero signal', () => {
     assert.equal(again.generation, 1);
   });
 
-  it('is refused where there is no such signal, or nobody to get it', DEADLINE, async (t) => {
+  it('is refused for an unknown signal, or without a worker', DEADLINE, async (t) => {
     const service = await startServing(t, {
       handover: QUICK,
       restart: { backoff: { initial: '1h', max: '1h' } },

@@ -29,7 +29,7 @@ const documented = [
 ].map(([, name = '', type = '']) => (type === 'histogram' ? `${name}_count` : name));
 
 describe('Prometheus', () => {
-  it('scrapes what happened: a crash, a failed handover, a canary and a promotion', DEADLINE, async (t) => {
+  it('scrapes a crash, a failed handover, a canary and a promotion', DEADLINE, async (t) => {
     const program = requireProgram(t, 'prometheus', 'prometheus');
     if (program === null) return;
     const { zero, puppets, incumbent, reload } = await startServing(t, {
@@ -92,14 +92,14 @@ describe('Prometheus', () => {
 describe('examples/monitoring', () => {
   const at = (name: string) => join(MONITORING, name);
 
-  it('has alert rules that Prometheus takes, and that do what they say', DEADLINE, (t) => {
+  it('has alert rules that Prometheus accepts, and that fire as described', DEADLINE, (t) => {
     const checked = promtool(t, ['check', 'config', at('prometheus.yaml')]);
     if (checked === null) return;
     assert.match(checked, /SUCCESS: \d+ rules found/);
     promtool(t, ['test', 'rules', at('zero.rules.test.yaml')]);
   });
 
-  it('has a dashboard whose queries Prometheus takes', DEADLINE, (t) => {
+  it('has a dashboard whose queries Prometheus accepts', DEADLINE, (t) => {
     const rules = expressionsOf('grafana-dashboard.json').map((expr, index) => ({
       record: `panel:${index}`,
       // What Grafana puts in place of its variables.

@@ -71,7 +71,7 @@ async function deployRefused({ zero }: Site, generation: number): Promise<void> 
 }
 
 describe('nginx with reuseport', () => {
-  it('as a deploy is rolled back with the change to make, and no client notices', DEADLINE, async (t) => {
+  it('is rolled back in a deploy with the required change, and no client notices', DEADLINE, async (t) => {
     const site = await startNginx(t, '');
     if (site === null) return;
     const { zero, address, write } = site;
@@ -85,7 +85,7 @@ describe('nginx with reuseport', () => {
     assert.deepEqual(zero.log.all('generation_retiring', { generation: 1 }), []);
   });
 
-  it('as the first release serves until the deploy of a corrected one', DEADLINE, async (t) => {
+  it('serves as the first release until the deploy of a corrected one', DEADLINE, async (t) => {
     const site = await startNginx(t, ' reuseport');
     if (site === null) return;
     const { zero, address, write } = site;

@@ -35,7 +35,7 @@ const ROOMY: ZeroOptions = {
   environment: { MALLOC_TOP_PAD_: String(64 << 20), MALLOC_MMAP_THRESHOLD_: String(32 << 20) },
 };
 
-describe('where the kernel has no memory for one more process (ENOMEM)', () => {
+describe('when the kernel has no memory for another process (ENOMEM)', () => {
   it('a handover is rolled back with one error, and the next one succeeds', DEADLINE, async (t) => {
     const service = await startServing(t, {}, ROOMY);
     const { zero, puppets, incumbent } = service;
@@ -58,7 +58,7 @@ describe('where the kernel has no memory for one more process (ENOMEM)', () => {
     assert.equal((await whoAnswers(await zero.address('http'))).pid, candidate.pid);
   });
 
-  it('a worker that crashed is started again once there is memory', DEADLINE, async (t) => {
+  it('a crashed worker is restarted once there is memory', DEADLINE, async (t) => {
     const { zero, puppets, incumbent } = await startServing(t, {}, ROOMY);
     await zero.fact('keeper_started');
     withholdMemory(zero.pid);

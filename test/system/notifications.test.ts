@@ -43,7 +43,7 @@ function book(scope: Scope, more = ''): { readonly run: string[]; lines(): strin
 }
 
 describe('a service in a crash loop', () => {
-  it('sends one webhook, and the secret of its URL is nowhere in the log', DEADLINE, async (t) => {
+  it('sends one webhook, and the log never contains the secret of its URL', DEADLINE, async (t) => {
     if (!hasCurl(t)) return;
     const webhook = await startWebhook(t);
     const run = [example('webhook.sh'), webhook.config];
@@ -85,7 +85,7 @@ describe('a service in a crash loop', () => {
 
 describe('a worker that is hung', () => {
   it(
-    'sends a message to Slack, and a webhook that refuses is reported and changes nothing',
+    'sends a message to Slack, and a webhook that refuses is reported without an effect',
     DEADLINE,
     async (t) => {
       if (!hasCurl(t)) return;
@@ -159,7 +159,7 @@ describe('a generation that fails after its promotion', () => {
 });
 
 describe('a supervisor that is killed', () => {
-  it('runs on_recovery once, also when it is killed again while that runs', DEADLINE, async (t) => {
+  it('runs on_recovery once, even if it is killed again during that hook', DEADLINE, async (t) => {
     const go = join(temporaryFolder(t), 'go');
     const notes = book(t, `while ! [ -e ${go} ]; do sleep 0.1; done`);
     const service = await startSurvivor(t, { hooks: { on_recovery: { run: notes.run } } });
@@ -185,8 +185,8 @@ describe('a supervisor that is killed', () => {
   });
 });
 
-describe('a notification that takes long', () => {
-  it('holds up no reload, and a stop ends it', DEADLINE, async (t) => {
+describe('a slow notification', () => {
+  it('delays no reload, and is ended by a stop', DEADLINE, async (t) => {
     const hang = { run: ['sleep', '1000'], timeout: '1h' };
     const service = await startServing(t, {
       handover: { mode: 'auto', stall: '1s' },
@@ -216,7 +216,7 @@ describe('a notification that takes long', () => {
 describe('the scripts of examples/notifications', () => {
   const HOSTILE = `a "quote", a \\backslash\\, $(id) \`id\` <b>&amp; 'x' \\u0041 é 漢`;
 
-  it('send any text as it is', DEADLINE, async (t) => {
+  it('send any text unchanged', DEADLINE, async (t) => {
     if (!hasCurl(t)) return;
     const webhook = await startWebhook(t);
     const sendmail = fakeSendmail(t);
@@ -245,7 +245,7 @@ describe('the scripts of examples/notifications', () => {
     assert.ok(readFileSync(sendmail.mail, 'utf8').split('\n').includes(HOSTILE));
   });
 
-  it('say which argument is missing', () => {
+  it('report a missing argument', () => {
     for (const name of ['webhook.sh', 'slack.sh', 'email.sh']) {
       const { status, stderr } = spawnSync(example(name), { encoding: 'utf8' });
       assert.equal(status, 2);

@@ -41,7 +41,7 @@ describe('orphans of the service', () => {
   });
 
   it(
-    'are reaped by process 1 of a container, which ends with the code of the service',
+    'are reaped by process 1 of a container, which exits with the code of the service',
     DEADLINE,
     async (t) => {
       const unshare = findProgram('unshare') ?? 'unshare';

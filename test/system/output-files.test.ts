@@ -114,7 +114,7 @@ describe('service.output writes to files', () => {
     assert.equal(textIn(directory).toString(), 'one\ntwo\nthree\n');
   });
 
-  it('and loses no line when they are rotated', DEADLINE, async (t) => {
+  it('and loses no line when the files are rotated', DEADLINE, async (t) => {
     const { zero, incumbent, directory } = await startWriting(t, { size: '256KiB', keep: 100 });
     const following = startCommand(t, zero, ['logs', '--raw', '-f']);
     const lines = new NumberedLines();
@@ -141,7 +141,7 @@ describe('service.output writes to files', () => {
     assert.deepEqual(zero.log.all('output_dropped'), []);
   });
 
-  it('and keeps as many as the config says', DEADLINE, async (t) => {
+  it('and keeps the configured number of files', DEADLINE, async (t) => {
     const { zero, incumbent, directory, logs } = await startWriting(t, { size: '64KiB', keep: 2 });
     const lines = new NumberedLines();
     for (let count = 0; count < 16; count += 1) await incumbent.write(1, lines.next(64 * KIB));
@@ -156,7 +156,7 @@ describe('service.output writes to files', () => {
     lines.missingFrom(written.subarray(0, -4));
   });
 
-  it('that are opened again on SIGUSR1', DEADLINE, async (t) => {
+  it('which are reopened on SIGUSR1', DEADLINE, async (t) => {
     const { zero, incumbent, file } = await startWriting(t);
     await incumbent.write(1, 'one\n');
     const following = startCommand(t, zero, ['logs', '--raw', '-f']);
@@ -172,7 +172,7 @@ describe('service.output writes to files', () => {
     assert.match(readFileSync(file, 'utf8'), /^\S+ stdout F:g1\.w0 two\n$/);
   });
 
-  it('that zero logs -f follows until zero is killed', DEADLINE, async (t) => {
+  it('which zero logs -f follows until zero is killed', DEADLINE, async (t) => {
     const { zero, incumbent } = await startWriting(t);
     await incumbent.write(1, 'one\n');
     const following = startCommand(t, zero, ['logs', '--raw', '-f']);
@@ -187,7 +187,7 @@ describe('service.output writes to files', () => {
     );
   });
 
-  it('of one generation that zero logs -f follows until the generation is gone', DEADLINE, async (t) => {
+  it('which zero logs -f follows for one generation until its exit', DEADLINE, async (t) => {
     const { zero, puppets, incumbent, logs } = await startWriting(t);
     await incumbent.write(1, 'one\n');
     const following = startCommand(t, zero, ['logs', '--raw', '-f', '--generation', '1']);
@@ -201,7 +201,7 @@ describe('service.output writes to files', () => {
     assert.equal(await logs('-f', '--generation', '1'), 'one\n');
   });
 
-  it('that zero logs cannot read: says so', DEADLINE, async (t) => {
+  it('which zero logs reports if they cannot be read', DEADLINE, async (t) => {
     const { zero, directory } = await startWriting(t);
     assert.equal((await command(t, zero, 'stop')).code, 0);
     rmSync(directory, { recursive: true });
@@ -213,7 +213,7 @@ describe('service.output writes to files', () => {
     );
   });
 
-  it('that zero logs shows when zero is not running', DEADLINE, async (t) => {
+  it('which zero logs prints while zero is not running', DEADLINE, async (t) => {
     const { zero, incumbent, file } = await startWriting(t);
     await incumbent.write(1, 'one\ntwo\n');
     assert.equal((await command(t, zero, 'stop')).code, 0);
@@ -222,8 +222,8 @@ describe('service.output writes to files', () => {
   });
 });
 
-describe('an output directory that cannot be used', () => {
-  it('fails a handover before anything is touched', DEADLINE, async (t) => {
+describe('an unusable output directory', () => {
+  it('fails a handover before anything is changed', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: QUICK });
     const { zero, incumbent } = service;
     const blocked = join(zero.folder, 'zero.yaml', 'log');
@@ -234,7 +234,7 @@ describe('an output directory that cannot be used', () => {
     assert.equal((await whoAnswers(await zero.address('http'))).pid, incumbent.pid);
   });
 
-  it('is a usage error in the config when it is relative', DEADLINE, async (t) => {
+  it('is a usage error in the config if it is relative', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: QUICK });
     service.rewrite(toFiles('log'));
     const { code, stdout, stderr } = await command(t, service.zero, 'check');
@@ -296,7 +296,7 @@ describe('an output directory that cannot be used', () => {
   );
 
   it(
-    'that turns read-only neither stops the service nor loses a line: reported once, recovers',
+    'that becomes read-only neither stops the service nor loses a line: reported once, recovers',
     DEADLINE,
     async (t) => {
       if (!requireRoot(t, 'mounts a directory in the mount namespace of zero')) return;

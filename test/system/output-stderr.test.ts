@@ -58,15 +58,15 @@ function assertLog(received: string): void {
   assert.equal(events.filter((event) => event === 'generation_promoted').length, RELOADS + 1);
 }
 
-describe('standard error, which services and the log of zero share', () => {
-  it('has whole lines of both where its reader is slow', DEADLINE, async (t) => {
+describe('standard error, shared by services and the log of zero', () => {
+  it('has whole lines of both if its reader is slow', DEADLINE, async (t) => {
     const written = { 1: new NumberedLines('out'), 2: new NumberedLines('err') };
     const received = await talk(t, '2>"$out"', written);
     assertLog(received);
     assertWhole(received.replaceAll(/^\{.*\n/gm, ''), written[2]);
   });
 
-  it('has whole lines of all three where it is the same as standard output', DEADLINE, async (t) => {
+  it('has whole lines of all three if it is the same as standard output', DEADLINE, async (t) => {
     const written = { 1: new NumberedLines('out'), 2: new NumberedLines('err') };
     const received = await talk(t, '>"$out" 2>&1', written);
     assertLog(received);

@@ -18,7 +18,7 @@ import { DEADLINE } from '../support/zero.ts';
 const MIB = 1024 * 1024;
 
 describe('a terminal', () => {
-  it('may be slow or stopped: zero goes on, and drops whole lines that it counts', DEADLINE, async (t) => {
+  it('may be slow or stopped: zero continues, and drops and counts whole lines', DEADLINE, async (t) => {
     if (requireProgram(t, 'script', 'bsdutils') === null) return;
     const folder = temporaryFolder(t);
     const log = openLogPipe(t, join(folder, 'log'));
@@ -71,8 +71,8 @@ describe('a terminal', () => {
   });
 });
 
-describe('standard streams of zero that are no use', () => {
-  it('were closed by its parent: the service gets its own all the same', DEADLINE, async (t) => {
+describe('unusable standard streams of zero', () => {
+  it('that its parent closed do not affect those of the service', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
     const log = openLogPipe(t, join(folder, 'log'));
     const { zero, puppets } = await startPuppetService(
@@ -91,7 +91,7 @@ describe('standard streams of zero that are no use', () => {
     assert.deepEqual(log.all('error'), []);
   });
 
-  it('lost their reader: service, reload and stop go on', DEADLINE, async (t) => {
+  it('without a reader do not affect service, reload and stop', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
     const reader = openPipeReader(t, join(folder, 'pipe'));
     const { zero, puppets, ...service } = await startPuppetService(
@@ -114,7 +114,7 @@ describe('standard streams of zero that are no use', () => {
     assert.deepEqual(await zero.exited, { code: 0, signal: null });
   });
 
-  it('are pipes of another user that nobody reads: zero ends when it is told to', DEADLINE, async (t) => {
+  it('that are unread pipes of another user do not prevent the exit of zero', DEADLINE, async (t) => {
     if (!requireRoot(t, 'to start zero as another user')) return;
     const nobody = account('nobody');
     const folder = temporaryFolder(t);

@@ -48,8 +48,8 @@ async function handOver({ zero, puppets, reload }: PuppetService, generation: nu
   assert.equal((await whoAnswers(await zero.address('http'))).generation, generation);
 }
 
-describe('output of a service', () => {
-  it('is passed on as it is: lines of any length, bytes that are no text', DEADLINE, async (t) => {
+describe('the output of a service', () => {
+  it('is forwarded unchanged: lines of any length, and invalid text', DEADLINE, async (t) => {
     const { zero, incumbent } = await startServing(t);
     const output = collect(zero);
     const everyByte = Buffer.from(Array.from({ length: 256 }, (_, index) => index));
@@ -70,7 +70,7 @@ describe('output of a service', () => {
     assert.ok((await output.until('END\n')).equals(written));
   });
 
-  it('of both streams ends where the process does, the last line with its newline', DEADLINE, async (t) => {
+  it('ends with the process in both streams, and the last line gets a newline', DEADLINE, async (t) => {
     const { zero, incumbent } = await startServing(t);
     const output = collect(zero);
     await incumbent.write(1, 'last words');
@@ -81,22 +81,18 @@ describe('output of a service', () => {
     assert.match(zero.log.text, /^last error$/m);
   });
 
-  it(
-    'goes on when the supervisor is killed: up to the room of its pipes nobody notices',
-    DEADLINE,
-    async (t) => {
-      const { zero, incumbent } = await startServing(t);
-      const address = await zero.address('http');
-      zero.process.kill('SIGKILL');
-      await zero.exited;
-      for (const fd of [1, 2]) await incumbent.write(fd, Buffer.alloc(MIB / 2, 'x'));
-      assert.equal((await whoAnswers(address)).pid, incumbent.pid);
-      for (const fd of [1, 2]) await incumbent.write(fd, Buffer.alloc(MIB / 2 - 4096, 'x'));
-      assert.equal((await whoAnswers(address)).pid, incumbent.pid);
-    },
-  );
+  it('continues after a kill of the supervisor, up to the capacity of its pipes', DEADLINE, async (t) => {
+    const { zero, incumbent } = await startServing(t);
+    const address = await zero.address('http');
+    zero.process.kill('SIGKILL');
+    await zero.exited;
+    for (const fd of [1, 2]) await incumbent.write(fd, Buffer.alloc(MIB / 2, 'x'));
+    assert.equal((await whoAnswers(address)).pid, incumbent.pid);
+    for (const fd of [1, 2]) await incumbent.write(fd, Buffer.alloc(MIB / 2 - 4096, 'x'));
+    assert.equal((await whoAnswers(address)).pid, incumbent.pid);
+  });
 
-  it('of 100 MB without a newline costs no memory and holds up nothing', DEADLINE, async (t) => {
+  it('of 100 MB without a newline uses no memory and delays nothing', DEADLINE, async (t) => {
     const service = await startServing(t);
     const { zero, incumbent } = service;
     const output = collect(zero);
@@ -113,7 +109,7 @@ describe('output of a service', () => {
     assert.ok(peakMemory(zero.pid) < 200 * MIB, `${peakMemory(zero.pid) / MIB} MiB`);
   });
 
-  it('may end: a service that closes its own stdout and stderr is served as before', DEADLINE, async (t) => {
+  it('may be closed: a service without stdout and stderr is served as before', DEADLINE, async (t) => {
     const service = await startServing(t);
     const { zero, incumbent } = service;
     await incumbent.closeFd(1);
@@ -128,8 +124,8 @@ describe('output of a service', () => {
   });
 });
 
-describe('output that nobody reads', () => {
-  it('is reported as dropped at once, however much it becomes', DEADLINE, async (t) => {
+describe('unread output', () => {
+  it('is reported as dropped immediately, in any amount', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
     const reader = openPipeReader(t, join(folder, 'stdout'));
     const { zero, incumbent } = await startServing(t, {}, writingTo(reader.path, folder));
@@ -144,7 +140,7 @@ describe('output that nobody reads', () => {
     assert.ok((await droppedInTotal(zero.log, 798 * MIB)).bytes <= 800 * MIB + 1);
   });
 
-  it('is dropped by whole lines behind 8 MiB, and counted, while zero goes on', DEADLINE, async (t) => {
+  it('is dropped by whole lines beyond 8 MiB, and counted, while zero continues', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
     const reader = openPipeReader(t, join(folder, 'stdout'));
     const service = await startServing(t, {}, writingTo(reader.path, folder));
@@ -169,7 +165,7 @@ describe('output that nobody reads', () => {
     assert.ok(received.length > 8 * MIB && received.length < 10 * MIB, `${received.length}`);
   });
 
-  it('is ended by a newline where a line was cut in its middle', DEADLINE, async (t) => {
+  it('is terminated by a newline if a line was cut', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
     const reader = openPipeReader(t, join(folder, 'stdout'));
     const service = await startServing(t, {}, writingTo(reader.path, folder));
@@ -193,40 +189,32 @@ describe('output that nobody reads', () => {
     assert.ok(peakMemory(zero.pid) < 200 * MIB, `${peakMemory(zero.pid) / MIB} MiB`);
   });
 
-  it(
-    'is counted as dropped at the end of zero too, which comes as soon as without it',
-    DEADLINE,
-    async (t) => {
-      const folder = temporaryFolder(t);
-      const reader = openPipeReader(t, join(folder, 'stdout'));
-      const { zero, incumbent } = await startServing(t, {}, writingTo(reader.path, folder));
-      const lines = new NumberedLines();
-      for (let count = 0; count < 12; count += 1) await incumbent.write(1, lines.next(MIB));
-      zero.signal('SIGTERM');
-      assert.deepEqual(await zero.exited, { code: 0, signal: null });
-      await zero.fact('output_dropped', { stream: 'stdout' });
-      reader.close();
-      assert.ok(dropped(zero.log).bytes > 11 * MIB);
-      assert.ok(dropped(zero.log).lines > 0);
-    },
-  );
+  it('is counted as dropped at the exit of zero, which is not delayed', DEADLINE, async (t) => {
+    const folder = temporaryFolder(t);
+    const reader = openPipeReader(t, join(folder, 'stdout'));
+    const { zero, incumbent } = await startServing(t, {}, writingTo(reader.path, folder));
+    const lines = new NumberedLines();
+    for (let count = 0; count < 12; count += 1) await incumbent.write(1, lines.next(MIB));
+    zero.signal('SIGTERM');
+    assert.deepEqual(await zero.exited, { code: 0, signal: null });
+    await zero.fact('output_dropped', { stream: 'stdout' });
+    reader.close();
+    assert.ok(dropped(zero.log).bytes > 11 * MIB);
+    assert.ok(dropped(zero.log).lines > 0);
+  });
 
-  it(
-    'keeps zero from nothing where its standard output is a socket, as under journald',
-    DEADLINE,
-    async (t) => {
-      // What Node gives to a child process is a pair of sockets.
-      const service = await startServing(t);
-      const { zero, incumbent } = service;
-      zero.process.stdout?.pause();
-      for (let count = 0; count < 12; count += 1) await incumbent.write(1, new NumberedLines().next(MIB));
-      await handOver(service, 2);
-      zero.signal('SIGTERM');
-      assert.deepEqual(await zero.exited, { code: 0, signal: null });
-    },
-  );
+  it('does not block zero if its standard output is a socket, as under journald', DEADLINE, async (t) => {
+    // What Node gives to a child process is a pair of sockets.
+    const service = await startServing(t);
+    const { zero, incumbent } = service;
+    zero.process.stdout?.pause();
+    for (let count = 0; count < 12; count += 1) await incumbent.write(1, new NumberedLines().next(MIB));
+    await handOver(service, 2);
+    zero.signal('SIGTERM');
+    assert.deepEqual(await zero.exited, { code: 0, signal: null });
+  });
 
-  it('has no reader any more: the service and zero go on', DEADLINE, async (t) => {
+  it('may lose its reader: the service and zero continue', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
     const reader = openPipeReader(t, join(folder, 'stdout'));
     const service = await startServing(t, {}, writingTo(reader.path, folder));

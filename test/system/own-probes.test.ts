@@ -72,7 +72,7 @@ function assertProcesses({ zero }: PuppetService, generations: readonly number[]
 }
 
 for (const [family, listenerOf] of Object.entries(FAMILIES)) {
-  describe(`a probe that no process accepted, ${family}`, () => {
+  describe(`an unaccepted probe, ${family}`, () => {
     it('gets no rescue worker when a reload replaces the service', DEADLINE, async (t) => {
       const service = await startMute(t, listenerOf(t));
       for (const generation of [2, 3]) {

@@ -139,7 +139,7 @@ describe('a server that opens its own socket', () => {
       assert.match(reason, /must accept connections on descriptor 3 instead of listening on the address\./);
     });
 
-    it(`${server.title} is reported where it listens on another address`, DEADLINE, async (t) => {
+    it(`${server.title} is reported if it listens on another address`, DEADLINE, async (t) => {
       const [address, own] = [await freeAddress(), await freeAddress()];
       const zero = start(t, server, address, own);
       if (zero === null) return;

@@ -60,7 +60,7 @@ function project(t: { after(cleanup: () => void): void }): string {
 }
 
 describe('the package', () => {
-  it('contains all that it exports, and what that loads', async () => {
+  it('contains all exports and their dependencies', async () => {
     const files = packed();
     const { exports, bin } = await manifest();
     const named = Object.values(exports).flatMap((target) =>
@@ -82,7 +82,7 @@ describe('the package', () => {
       assert.ok(files.has(path), `${path} is not in the package`);
   });
 
-  it('comes with the licences of what is bundled', () => {
+  it('contains the licences of bundled code', () => {
     const text = readFileSync(join(ROOT, 'dist', 'licenses.txt'), 'utf8');
     for (const name of ['commander', 'yaml', 'zod', 'koffi', '@sentry/core', 'prom-client'])
       assert.match(
@@ -92,7 +92,7 @@ describe('the package', () => {
       );
   });
 
-  it('has nothing that only its makers need, and every document that another one links to', () => {
+  it('contains nothing for development only, and every linked document', () => {
     const files = [...packed()];
     assert.deepEqual(
       files.filter((name) => /^(src|test|scripts|bench|build)\/|^\.|\.cjs\.map$/.test(name)),
@@ -109,7 +109,7 @@ describe('the package', () => {
     }
   });
 
-  it('runs the command where it was unpacked', (t) => {
+  it('runs the command from its directory', (t) => {
     const folder = temporaryFolder(t);
     // It was built for these tests already.
     const pack = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder];
@@ -131,7 +131,7 @@ describe('the package', () => {
     assert.match(zero('run', '--help'), /^Usage: zero run /);
   });
 
-  it('starts with the compiled code of its build, and without it where that is missing or damaged', (t) => {
+  it('starts with the compiled code of its build, and without it if that is missing or damaged', (t) => {
     const folder = temporaryFolder(t);
     for (const name of ['bin', 'dist', 'package.json'])
       cpSync(join(ROOT, name), join(folder, name), { recursive: true });
@@ -172,7 +172,7 @@ describe('the package', () => {
     assert.equal(takesCode(), false);
   });
 
-  it('is installed without a warning, and its command is called zerodown as well', (t) => {
+  it('is installed without a warning, and its command is also called zerodown', (t) => {
     const folder = temporaryFolder(t);
     const pack = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder];
     const [{ filename }] = JSON.parse(npm(ROOT, pack).stdout) as [{ filename: string }];
@@ -189,7 +189,7 @@ describe('the package', () => {
       assert.match(npm(user, ['exec', '--offline', '--', name, 'run', '--help']).stdout, /^Usage: zero run /);
   });
 
-  it('names every dependency with an install script in allowScripts, for npm 11', async () => {
+  it('lists every dependency with an install script in allowScripts, for npm 11', async () => {
     const read = async (name: string) =>
       (await import(join(ROOT, name), { with: { type: 'json' } })).default as unknown;
     const { packages } = (await read('package-lock.json')) as { packages: Readonly<Record<string, Locked>> };
@@ -220,7 +220,7 @@ describe('the package', () => {
     }
   });
 
-  it('has types that a strict project can use', (t) => {
+  it('has types for a strict project', (t) => {
     const folder = project(t);
     writeFileSync(
       join(folder, 'a.mts'),

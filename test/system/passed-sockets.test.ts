@@ -70,7 +70,7 @@ async function assertServed(target: string): Promise<void> {
 }
 
 describe('a socket that was passed to zero', () => {
-  it('serves every client of 5 reloads, and is closed by nobody', DEADLINE, async (t) => {
+  it('serves every client of 5 reloads, and is never closed', DEADLINE, async (t) => {
     const { fd, text } = tcp(t);
     const zero = activated(t, 'web', [fd], config([WEB]));
     await zero.fact('generation_promoted', { generation: 1 });
@@ -90,7 +90,7 @@ describe('a socket that was passed to zero', () => {
     assert.deepEqual(await zero.exited, { code: 0, signal: null });
   });
 
-  it('by systemd-socket-activate serves the client that it was passed for', DEADLINE, async (t) => {
+  it('by systemd-socket-activate serves the client that started it', DEADLINE, async (t) => {
     const program = requireProgram(t, 'systemd-socket-activate', 'systemd');
     if (program === null) return;
     const address = await freeAddress();
@@ -105,7 +105,7 @@ describe('a socket that was passed to zero', () => {
   });
 
   it(
-    'is listed in the message when the config has another name, or the name is there twice',
+    'is listed in the message if the config has another name, or the name is duplicate',
     DEADLINE,
     async (t) => {
       const [one, other] = [tcp(t), tcp(t)];
@@ -121,7 +121,7 @@ describe('a socket that was passed to zero', () => {
     },
   );
 
-  it('is not taken when it was passed to another process, or was not passed', DEADLINE, async (t) => {
+  it('is not used if it was passed to another process, or was not passed', DEADLINE, async (t) => {
     const passed = ['env', 'LISTEN_PID=1', 'LISTEN_FDS=1', 'LISTEN_FDNAMES=web', ...ZERO_COMMAND] as const;
     const foreign = await refused(startZero(t, { command: passed, config: config([WEB]) }));
     assert.match(
@@ -132,7 +132,7 @@ describe('a socket that was passed to zero', () => {
     assert.match(missing, /^take systemd web: no socket was passed to zero \(LISTEN_FDS\)\. Start zero with/);
   });
 
-  it('is not taken when it does not listen, or is another kind of file', DEADLINE, async (t) => {
+  it('is refused if it does not listen, or is another kind of file', DEADLINE, async (t) => {
     const client = openSocket('inet', 'stream');
     const file = openSync('/dev/null', 'r');
     t.after(() => [client, file].forEach(closeFd));
@@ -142,7 +142,7 @@ describe('a socket that was passed to zero', () => {
     assert.match(none, /^take systemd web: descriptor 3 is not a socket that zero can listen on: .*ENOTSOCK/);
   });
 
-  it('is named in the message when a listener is to bind its address', DEADLINE, async (t) => {
+  it('is reported in the message if a listener needs its address', DEADLINE, async (t) => {
     const { fd, text } = tcp(t);
     assert.equal(
       await refused(activated(t, 'web', [fd], config([{ name: 'http', address: text }]))),
@@ -157,7 +157,7 @@ describe('a socket that was passed to zero', () => {
   });
 
   it(
-    'is kept when no listener uses it, which is reported, and can be taken by a reload, also again',
+    'is kept and reported while no listener uses it, and a reload can use it, also repeatedly',
     DEADLINE,
     async (t) => {
       const [web, admin] = [

@@ -70,7 +70,7 @@ function startContainer(t: TestContext, folder: string, config: RawConfig): Cont
 
 describe('process 1 of a container', () => {
   it(
-    'runs the config of examples/container, reloads without a lost request, stops on SIGTERM',
+    'runs the config of examples/container, reloads without a lost request, and stops on SIGTERM',
     DEADLINE,
     async (t) => {
       const folder = temporaryFolder(t);

@@ -41,7 +41,7 @@ async function startPreview(scope: Scope, handover: PuppetSections['handover'] =
 }
 
 describe('a preview', () => {
-  it('is reached from preview_from and from nowhere else, until it is promoted', DEADLINE, async (t) => {
+  it('is reached only from preview_from until it is promoted', DEADLINE, async (t) => {
     const service = await startPreview(t);
     const { zero, reloading, incumbent } = service;
     assert.equal(await generationSeenFrom(t, service, FROM), 2);
@@ -61,7 +61,7 @@ describe('a preview', () => {
     await incumbent.gone;
   });
 
-  it('goes back when it is aborted', DEADLINE, async (t) => {
+  it('is rolled back when it is aborted', DEADLINE, async (t) => {
     const service = await startPreview(t);
     const { zero, reloading, candidate, incumbent } = service;
     assert.equal((await startCommand(t, zero, ['abort']).finished).code, 0);
@@ -73,7 +73,7 @@ describe('a preview', () => {
     await assertUntouched(service, incumbent);
   });
 
-  it('goes back after preview_timeout', DEADLINE, async (t) => {
+  it('is rolled back after preview_timeout', DEADLINE, async (t) => {
     const service = await startPreview(t, { preview_timeout: '500ms' });
     const { reloading, candidate, incumbent } = service;
     const { code, stderr } = await reloading.finished;
@@ -92,7 +92,7 @@ describe('a preview', () => {
     assert.equal(await generationSeenFrom(t, service), 2);
   });
 
-  it('is refused where nothing can be steered', DEADLINE, async (t) => {
+  it('is refused if no listener can be steered', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: { ...QUICK, mode: 'shared' } });
     const { code, stderr } = await startCommand(t, service.zero, ['reload', '--preview']).finished;
     assert.equal(code, 1);
@@ -155,7 +155,7 @@ describe('a canary', () => {
     assertShare(chosen, clients.length, 0.5);
   });
 
-  it('rises step by step, and is promoted after the last', DEADLINE, async (t) => {
+  it('rises step by step, and is promoted after the last step', DEADLINE, async (t) => {
     const steps = [
       { percent: 10, for: '200ms' },
       { percent: 50, for: '200ms' },

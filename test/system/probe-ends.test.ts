@@ -18,7 +18,7 @@ const GATES: Readonly<Record<string, (address: string) => Record<string, unknown
 
 describe('a server that speaks first, without a handler for errors', () => {
   for (const [gate, readinessOf] of Object.entries(GATES)) {
-    it(`never sees a reset by the gate ${gate}: ${2 * WORKERS} starts`, DEADLINE, async (t) => {
+    it(`never receives a reset from the gate ${gate}: ${2 * WORKERS} starts`, DEADLINE, async (t) => {
       const address = await freeAddress();
       const zero = startZero(t, {
         config: {
@@ -48,7 +48,7 @@ describe('a server that speaks first, without a handler for errors', () => {
     });
   }
 
-  it('never sees a reset by verify', DEADLINE, async (t) => {
+  it('never receives a reset from verify', DEADLINE, async (t) => {
     const zero = startZero(t, {
       config: {
         service: {

@@ -62,57 +62,53 @@ async function spawned(zero: Zero, workers: number): Promise<{ started: number; 
   return { started, failed: workers - started };
 }
 
-describe('where the user may have no more processes (EAGAIN)', () => {
-  it(
-    'the workers of a first generation that could be started serve, and the last is tried again',
-    DEADLINE,
-    async (t) => {
-      if (!requireRoot(t, 'acts as another user')) return;
-      const user = lonelyAccount();
-      const start = launcher(t, user, 3);
-      const unlimited = start();
-      await unlimited.fact('generation_promoted', { generation: 1 });
-      const tasks = countTasks(user);
-      await stop(unlimited);
+describe('at the process limit of the user (EAGAIN)', () => {
+  it('the started workers of a first generation serve, and the last one is retried', DEADLINE, async (t) => {
+    if (!requireRoot(t, 'acts as another user')) return;
+    const user = lonelyAccount();
+    const start = launcher(t, user, 3);
+    const unlimited = start();
+    await unlimited.fact('generation_promoted', { generation: 1 });
+    const tasks = countTasks(user);
+    await stop(unlimited);
 
-      let limited: Zero | null = null;
-      // The threads that Node has made before the first spawn are not always the same number.
-      for (let limit = tasks - 4; limited === null; limit += 1) {
-        assert.ok(limit < tasks + 4, 'no limit lets exactly two workers start');
-        const zero = start(limit);
-        const count = await spawned(zero, 3);
-        if (count?.started === 2) limited = zero;
-        else await stop(zero);
-      }
-      const zero = limited;
-      const { step, reason, worker } = await zero.fact('worker_spawn_failed');
-      assert.equal(step, 'spawn');
-      assert.match(reason, NO_PROCESS);
-      const address = await zero.address('http');
-      const load = startLoad(t, {
-        target: address,
-        clients: 2,
-        generationOf: ({ body }) => String(JSON.parse(body.toString()).pid),
-      });
-      await zero.fact('worker_restarting', { worker, attempt: 2 });
-      await load.whenPhaseHas(50);
-      limitTasks(user, zero.pid, ENOUGH);
-      const third = await zero.fact('worker_spawned', { worker });
-      await zero.fact('generation_promoted', { generation: 1 });
-      const { failures, byGeneration } = await load.stop();
-      assert.deepEqual(failures, {});
-      const serving = zero.log
-        .all('worker_spawned')
-        .map(({ pid }) => pid)
-        .filter((pid) => pid !== third.pid);
-      assert.equal(serving.length, 2);
-      for (const pid of serving) assert.ok((byGeneration[pid] ?? 0) > 0);
-      assert.deepEqual(zero.log.all('worker_exited'), []);
-      assert.deepEqual(await stop(zero), { code: 0, signal: null });
-    },
-  );
+    let limited: Zero | null = null;
+    // The threads that Node has made before the first spawn are not always the same number.
+    for (let limit = tasks - 4; limited === null; limit += 1) {
+      assert.ok(limit < tasks + 4, 'no limit lets exactly two workers start');
+      const zero = start(limit);
+      const count = await spawned(zero, 3);
+      if (count?.started === 2) limited = zero;
+      else await stop(zero);
+    }
+    const zero = limited;
+    const { step, reason, worker } = await zero.fact('worker_spawn_failed');
+    assert.equal(step, 'spawn');
+    assert.match(reason, NO_PROCESS);
+    const address = await zero.address('http');
+    const load = startLoad(t, {
+      target: address,
+      clients: 2,
+      generationOf: ({ body }) => String(JSON.parse(body.toString()).pid),
+    });
+    await zero.fact('worker_restarting', { worker, attempt: 2 });
+    await load.whenPhaseHas(50);
+    limitTasks(user, zero.pid, ENOUGH);
+    const third = await zero.fact('worker_spawned', { worker });
+    await zero.fact('generation_promoted', { generation: 1 });
+    const { failures, byGeneration } = await load.stop();
+    assert.deepEqual(failures, {});
+    const serving = zero.log
+      .all('worker_spawned')
+      .map(({ pid }) => pid)
+      .filter((pid) => pid !== third.pid);
+    assert.equal(serving.length, 2);
+    for (const pid of serving) assert.ok((byGeneration[pid] ?? 0) > 0);
+    assert.deepEqual(zero.log.all('worker_exited'), []);
+    assert.deepEqual(await stop(zero), { code: 0, signal: null });
+  });
 
-  it('a handover fails with one error, and succeeds once there may be more', DEADLINE, async (t) => {
+  it('a handover fails with one error, and succeeds after the limit is raised', DEADLINE, async (t) => {
     if (!requireRoot(t, 'acts as another user')) return;
     const user = lonelyAccount();
     const zero = launcher(t, user, 1)();

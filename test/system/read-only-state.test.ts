@@ -11,7 +11,7 @@ import { temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, startZero } from '../support/zero.ts';
 
 it(
-  'while its directories are read-only a deploy is rolled back, the service keeps serving, and the next one succeeds',
+  'while the directories of zero are read-only a deploy is rolled back, the service keeps serving, and the next one succeeds',
   DEADLINE,
   async (t) => {
     // Root may write in any directory.

@@ -11,37 +11,41 @@ import { startOnTerminal, type TerminalSession } from '../support/terminal.ts';
 import { readTranscript, startReader, transcriptPattern } from '../support/transcript.ts';
 import { DEADLINE, startZero } from '../support/zero.ts';
 
-it("the README's first five minutes are true: a deploy, a bad deploy and a rollback", DEADLINE, async (t) => {
-  if (requireProgram(t, 'curl', 'curl') === null) return;
-  // A checkout that is built, with another address.
-  const { folder } = installZero(t);
-  const address = await freeAddress();
-  const here = (text: string) => text.replaceAll('localhost:8080', address);
-  for (const part of ['examples', 'scripts', 'package.json'])
-    cpSync(join(ROOT, part), join(folder, part), { recursive: true });
-  const config = 'config.example.yaml';
-  writeFileSync(join(folder, config), here(readFileSync(join(ROOT, config), 'utf8')));
-  const { prefix, environment, type } = startReader(t, folder);
+it(
+  'the first five minutes of the README work: a deploy, a bad deploy and a rollback',
+  DEADLINE,
+  async (t) => {
+    if (requireProgram(t, 'curl', 'curl') === null) return;
+    // A checkout that is built, with another address.
+    const { folder } = installZero(t);
+    const address = await freeAddress();
+    const here = (text: string) => text.replaceAll('localhost:8080', address);
+    for (const part of ['examples', 'scripts', 'package.json'])
+      cpSync(join(ROOT, part), join(folder, part), { recursive: true });
+    const config = 'config.example.yaml';
+    writeFileSync(join(folder, config), here(readFileSync(join(ROOT, config), 'utf8')));
+    const { prefix, environment, type } = startReader(t, folder);
 
-  const [start, ...steps] = readTranscript('README.md', 'The first five minutes');
-  assert.ok(start);
-  assert.equal(start.command, 'npm install && npm start');
-  // npm install has been done, and the build.
-  const [program = '', ...args] = [...prefix, 'npm', 'start', '--silent', '--ignore-scripts'];
-  const npm = startZero(t, { folder, command: [program, ...args], environment });
-  // npm starts a shell, that node, and that zero: only the test can end it after a failure.
-  guardProcesses(t).own((await npm.fact('supervisor_started')).pid);
-  await npm.fact('generation_promoted');
-  const shown = npm.log.text.split('\n').filter((line) => /^ {2}(open|reload|stop)/.test(line));
-  assert.match(`${shown.join('\n')}\n`, transcriptPattern(start.printed.map(here), '/srv/zero'));
+    const [start, ...steps] = readTranscript('README.md', 'The first five minutes');
+    assert.ok(start);
+    assert.equal(start.command, 'npm install && npm start');
+    // npm install has been done, and the build.
+    const [program = '', ...args] = [...prefix, 'npm', 'start', '--silent', '--ignore-scripts'];
+    const npm = startZero(t, { folder, command: [program, ...args], environment });
+    // npm starts a shell, that node, and that zero: only the test can end it after a failure.
+    guardProcesses(t).own((await npm.fact('supervisor_started')).pid);
+    await npm.fact('generation_promoted');
+    const shown = npm.log.text.split('\n').filter((line) => /^ {2}(open|reload|stop)/.test(line));
+    assert.match(`${shown.join('\n')}\n`, transcriptPattern(start.printed.map(here), '/srv/zero'));
 
-  for (const { command, printed } of steps)
-    assert.match(await type(here(command)), transcriptPattern(printed.map(here), '/srv/zero'), command);
-  const hello = 'examples/hello/server.mjs';
-  assert.equal(readFileSync(join(folder, hello), 'utf8'), readFileSync(join(ROOT, hello), 'utf8'));
-  npm.process.kill('SIGTERM');
-  await npm.exited;
-});
+    for (const { command, printed } of steps)
+      assert.match(await type(here(command)), transcriptPattern(printed.map(here), '/srv/zero'), command);
+    const hello = 'examples/hello/server.mjs';
+    assert.equal(readFileSync(join(folder, hello), 'utf8'), readFileSync(join(ROOT, hello), 'utf8'));
+    npm.process.kill('SIGTERM');
+    await npm.exited;
+  },
+);
 
 /** The tutorial waits until the log shows this, before it types the command on the left. */
 const WAITS: readonly (readonly [RegExp, RegExp])[] = [
@@ -49,7 +53,7 @@ const WAITS: readonly (readonly [RegExp, RegExp])[] = [
   [/^zero status/, /handover: canary, 20 %/],
 ];
 
-it('the tutorial is true, from an empty directory to a canary', DEADLINE, async (t) => {
+it('the tutorial works, from an empty directory to a canary', DEADLINE, async (t) => {
   if (requireProgram(t, 'curl', 'curl') === null) return;
   const { folder } = installZero(t);
   const address = await freeAddress();

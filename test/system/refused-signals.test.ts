@@ -61,7 +61,7 @@ async function isRoots(pid: number): Promise<void> {
 }
 
 describe('workers that zero may not signal', () => {
-  it('keep running and are named; zero keeps serving, deploying and stops', DEADLINE, async (t) => {
+  it('keep running and are reported; zero keeps serving, deploying and stops', DEADLINE, async (t) => {
     if (!requireRoot(t, 'its workers are of another user')) return;
     const sections = { runtime: { user: 'nobody' }, handover: STEERED };
     const service = await startServing(t, sections, {
@@ -107,7 +107,7 @@ describe('workers that zero may not signal', () => {
 });
 
 describe('a process of root in the session of a worker of an ordinary user', () => {
-  it('keeps running and is named; zero keeps serving, deploying and stops', DEADLINE, async (t) => {
+  it('keeps running and is reported; zero keeps serving, deploying and stops', DEADLINE, async (t) => {
     if (!requireRoot(t, 'acts as another user')) return;
     const nobody = account('nobody');
     const folder = sharedFolder(t);

@@ -61,7 +61,7 @@ async function assertServes(program: Started, protocol: Protocol = 'http'): Prom
   assert.equal(pid, program.pid);
 }
 
-describe('an unchanged program takes the socket of its port', () => {
+describe('an unchanged program uses the passed socket of its port', () => {
   const programs: [string, string, Protocol][] = [
     ['http', COMMONJS, 'http'],
     ['callback', COMMONJS, 'http'],
@@ -88,8 +88,8 @@ describe('an unchanged program takes the socket of its port', () => {
   }
 });
 
-describe('a program that was handed its socket', () => {
-  it('is told its address, also that of a Unix socket', DEADLINE, async (t) => {
+describe('a program with a passed socket', () => {
+  it('reports its address, also that of a Unix socket', DEADLINE, async (t) => {
     const path = join(temporaryFolder(t), 'socket');
     const unix = start(t, 'address', { socket: holdSocket(t, { family: 'unix', path }) });
     await unix.line(`"${path}"`);
@@ -99,7 +99,7 @@ describe('a program that was handed its socket', () => {
     await assertServes(inet);
   });
 
-  it('is told that it is in use, like everybody, when it listens on it twice', DEADLINE, async (t) => {
+  it('gets the usual EADDRINUSE if it listens on it twice', DEADLINE, async (t) => {
     const program = start(t, 'both');
     await program.line('EADDRINUSE');
     await assertServes(program);
@@ -127,7 +127,7 @@ describe('a program that was handed its socket', () => {
       assert.deepEqual(await program.exited, { code: 0, signal: null }, program.output());
     });
 
-  it('hides it from its children, and leaves the rest of NODE_OPTIONS to them', DEADLINE, async (t) => {
+  it('hides it from its children, and keeps their other NODE_OPTIONS', DEADLINE, async (t) => {
     const imported = (name: string) => `--import=${pathToFileURL(join(ROOT, 'dist', 'service', name))}`;
     for (const [options, left] of [
       [`--no-deprecation ${PRELOAD} --no-warnings`, '--no-deprecation --no-warnings'],
@@ -147,7 +147,7 @@ describe('a program that was handed its socket', () => {
     }
   });
 
-  it('hides from the children of a cluster worker how that one was started', DEADLINE, async (t) => {
+  it('hides from the children of a cluster worker how that worker was started', DEADLINE, async (t) => {
     const program = start(t, 'clusterOfOne');
     const { child, own, pid } = await program.ask();
     assert.notEqual(pid, program.pid);
@@ -157,7 +157,7 @@ describe('a program that was handed its socket', () => {
     }
   });
 
-  it('that knows what it was handed takes it itself, and stops itself', DEADLINE, async (t) => {
+  it('that supports passed sockets takes it itself, and stops itself', DEADLINE, async (t) => {
     const program = start(t, 'aware');
     await program.line('listening on 3');
     await assertServes(program);
@@ -167,7 +167,7 @@ describe('a program that was handed its socket', () => {
 });
 
 describe('on its shutdown signal an unchanged program', () => {
-  it('finishes what is under way, then exits', DEADLINE, async (t) => {
+  it('completes requests in progress, then exits', DEADLINE, async (t) => {
     const program = start(t, 'http');
     await assertServes(program);
     const held = holdRequest(t, program.socket.address);
@@ -179,7 +179,7 @@ describe('on its shutdown signal an unchanged program', () => {
     assert.deepEqual(await program.exited, { code: 0, signal: null });
   });
 
-  it('answers on a connection that was idle, and says that it is the last time', DEADLINE, async (t) => {
+  it('answers on an idle connection with Connection: close', DEADLINE, async (t) => {
     const program = start(t, 'http');
     const connection = await keptConnection(t, program);
     program.process.kill('SIGTERM');
@@ -190,7 +190,7 @@ describe('on its shutdown signal an unchanged program', () => {
     assert.deepEqual(await program.exited, { code: 0, signal: null });
   });
 
-  it('does what its own handler says, whose close loses nothing', DEADLINE, async (t) => {
+  it('runs its own handler, whose close loses nothing', DEADLINE, async (t) => {
     const notified = listenForNotifications(t);
     const environment = { ZERO_GENERATION: '1', NOTIFY_SOCKET: notified.path };
     const program = start(t, 'handler', { environment });
@@ -204,7 +204,7 @@ describe('on its shutdown signal an unchanged program', () => {
     assert.deepEqual(await program.exited, { code: 7, signal: null });
   });
 
-  it('is asked by the signal that zero says, and answers zero that it drains', DEADLINE, async (t) => {
+  it('receives the signal that zero specifies, and reports to zero that it drains', DEADLINE, async (t) => {
     const notified = listenForNotifications(t);
     const program = start(t, 'http', {
       environment: { ZERO_GENERATION: '1', ZERO_SHUTDOWN_SIGNAL: 'SIGQUIT', NOTIFY_SOCKET: notified.path },
@@ -222,7 +222,7 @@ describe('an unchanged program with more than one thread or process', () => {
     drainsBehindMain(t, 'cluster'),
   );
 
-  it('has its sockets when every one of them listens, and not before', DEADLINE, async (t) => {
+  it('has its sockets when every process listens, and not before', DEADLINE, async (t) => {
     const notified = listenForNotifications(t);
     const [one, other] = [holdSocket(t), holdSocket(t)];
     const program = startProgram(t, {
@@ -240,8 +240,8 @@ describe('an unchanged program with more than one thread or process', () => {
   });
 });
 
-describe('a program is left alone', () => {
-  it('that listens somewhere else', DEADLINE, async (t) => {
+describe('a program is unaffected', () => {
+  it('that listens on another address', DEADLINE, async (t) => {
     const elsewhere = join(temporaryFolder(t), 'elsewhere');
     const program = startProgram(t, { args: [COMMONJS, 'children', elsewhere], sockets: [holdSocket(t)] });
     await program.line('listening');
@@ -251,7 +251,7 @@ describe('a program is left alone', () => {
     assert.deepEqual(await program.exited, { code: null, signal: 'SIGTERM' });
   });
 
-  it('whose pid is not the one that the variables are for', DEADLINE, async (t) => {
+  it('whose pid differs from that in the variables', DEADLINE, async (t) => {
     const socket = holdSocket(t);
     const ZERO_LISTENERS = JSON.stringify([{ name: 'http', fd: 3, address: socket.address }]);
     const program = start(t, 'http', { socket, environment: { LISTEN_PID: '1', ZERO_LISTENERS } });
@@ -275,7 +275,7 @@ describe('a program is left alone', () => {
     }
   });
 
-  it('whose variables are malformed, with a warning that names them', DEADLINE, async (t) => {
+  it('whose variables are malformed, with a warning that lists them', DEADLINE, async (t) => {
     for (const [name, value] of [
       ['ZERO_LISTENERS', '[{"name":'],
       ['SERVER_STARTER_PORT', '8080'],
@@ -287,7 +287,7 @@ describe('a program is left alone', () => {
     }
   });
 
-  it('whose permissions hide its sockets, with a warning that names the flags', DEADLINE, async (t) => {
+  it('whose permissions hide its sockets, with a warning that lists the flags', DEADLINE, async (t) => {
     const known = process.allowedNodeEnvironmentFlags.has('--permission');
     const socket = holdSocket(t);
     const model = [known ? '--permission' : '--experimental-permission', `--allow-fs-read=${ROOT}/`];
@@ -297,7 +297,7 @@ describe('a program is left alone', () => {
     assert.notEqual((await program.exited).signal, 'SIGTERM');
   });
 
-  it('that goes on without its NOTIFY_SOCKET, with a warning', DEADLINE, async (t) => {
+  it('that continues without its NOTIFY_SOCKET, with a warning', DEADLINE, async (t) => {
     const program = start(t, 'http', { environment: { NOTIFY_SOCKET: '/nowhere/notify' } });
     await assertServes(program);
     await program.line('NOTIFY_SOCKET /nowhere/notify was not notified of READY=1');
@@ -307,7 +307,7 @@ describe('a program is left alone', () => {
 
 for (const major of NODE_MAJORS) {
   describe(`on Node ${major}`, () => {
-    it('a program is loaded as it is without the module', DEADLINE, async (t) => {
+    it('a program is loaded unchanged without the module', DEADLINE, async (t) => {
       const node = requireNode(t, major);
       if (node === null) return;
       // A hook of -r, such as that of ts-node/register, knows an extension that the loader of ES modules does not.

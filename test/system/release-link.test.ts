@@ -46,7 +46,7 @@ function runIn(scope: Scope, folder: string, address: string, pwd: string): Zero
 
 describe('cd current && zero run -- node app.cjs', () => {
   it(
-    'runs the new release after the link was swapped, also when the old folder is gone',
+    'runs the new release after the link is replaced, also if the old directory is removed',
     DEADLINE,
     async (test) => {
       const t = reversed(test);
@@ -203,7 +203,7 @@ it('cd current && zero reads ./zero.yaml of the new release at a reload', {
   await zero.exited;
 });
 
-it('zero history and zero status name the releases by their folders', DEADLINE, async (test) => {
+it('zero history and zero status show the releases by their directories', DEADLINE, async (test) => {
   const t = reversed(test);
   const folder = temporaryFolder(t);
   const address = await freeAddress();

@@ -86,7 +86,7 @@ describe('workers that fail their liveness checks', () => {
     assert.deepEqual(zero.log.all('worker_replaced'), []);
   });
 
-  it('one with action report: event, status and metric, and nothing else', DEADLINE, async (t) => {
+  it('one with action report: only event, status and metric', DEADLINE, async (t) => {
     const liveness = { http: { listener: 'http', path: '/healthz' }, ...CHECK, action: 'report' };
     const { zero, pidOf, proceed, assertNothingLost } = await startReplaceable(t, 2, { liveness });
     await proceed('before');
@@ -101,24 +101,28 @@ describe('workers that fail their liveness checks', () => {
     assert.deepEqual(zero.log.all('worker_replacing'), []);
   });
 
-  it('one that sets a shorter time with WATCHDOG_USEC, also after zero was upgraded', DEADLINE, async (t) => {
-    const liveness = { watchdog: '60s', interval: '200ms', action: 'report' };
-    const { zero, incumbent } = await startServing(t, { liveness });
-    await incumbent.notify('WATCHDOG=1\nWATCHDOG_USEC=2000000');
-    const { reason } = await zero.fact('worker_unhealthy', { worker: 0 });
-    assert.equal(reason, 'no WATCHDOG=1 within 2000 ms');
-    const upgrade = await command(t, zero, 'upgrade');
-    assert.equal(upgrade.code, 0, upgrade.stderr);
-    await zero.fact('supervisor_recovered');
-    // This request is answered by the next zero, which has written its state by then.
-    const { code } = await command(t, zero, 'status');
-    assert.equal(code, 0);
-    const { processes } = JSON.parse(readFileSync(join(zero.folder, 'run', 'state.json'), 'utf8'));
-    assert.deepEqual(
-      processes.map(({ watchdog_ms }: { watchdog_ms: number }) => watchdog_ms),
-      [2_000],
-    );
-  });
+  it(
+    'one that sets a shorter time with WATCHDOG_USEC, also after an upgrade of zero',
+    DEADLINE,
+    async (t) => {
+      const liveness = { watchdog: '60s', interval: '200ms', action: 'report' };
+      const { zero, incumbent } = await startServing(t, { liveness });
+      await incumbent.notify('WATCHDOG=1\nWATCHDOG_USEC=2000000');
+      const { reason } = await zero.fact('worker_unhealthy', { worker: 0 });
+      assert.equal(reason, 'no WATCHDOG=1 within 2000 ms');
+      const upgrade = await command(t, zero, 'upgrade');
+      assert.equal(upgrade.code, 0, upgrade.stderr);
+      await zero.fact('supervisor_recovered');
+      // This request is answered by the next zero, which has written its state by then.
+      const { code } = await command(t, zero, 'status');
+      assert.equal(code, 0);
+      const { processes } = JSON.parse(readFileSync(join(zero.folder, 'run', 'state.json'), 'utf8'));
+      assert.deepEqual(
+        processes.map(({ watchdog_ms }: { watchdog_ms: number }) => watchdog_ms),
+        [2_000],
+      );
+    },
+  );
 
   it('one that sends WATCHDOG=trigger: within a quarter of the time', DEADLINE, async (t) => {
     const liveness = { watchdog: '60s', interval: '200ms', action: 'report' };
@@ -128,7 +132,7 @@ describe('workers that fail their liveness checks', () => {
     assert.equal(reason, 'the worker sent WATCHDOG=trigger');
   });
 
-  it('by a command, which learns which worker it is for', DEADLINE, async (t) => {
+  it('by a command, which receives the number of its worker', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
     const run = [
       'sh',
@@ -147,9 +151,9 @@ describe('workers that fail their liveness checks', () => {
   });
 });
 
-describe('a worker that is replaced', () => {
+describe('a worker during its replacement', () => {
   it(
-    'keeps serving when its script on disk has changed, and the hook receives the reason',
+    'keeps serving if its script on disk has changed, and the hook receives the reason',
     DEADLINE,
     async (t) => {
       const folder = temporaryFolder(t);
@@ -191,7 +195,7 @@ describe('a worker that is replaced', () => {
 
 describe('a worker behind a steered Unix listener', () => {
   it(
-    'is replaced, although all workers have the socket of the first lane, and a reload follows',
+    'is replaced, although all workers have the socket of the first lane, and a later reload works',
     DEADLINE,
     async (t) => {
       const path = join(temporaryFolder(t), 'http.sock');

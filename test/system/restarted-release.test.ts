@@ -27,34 +27,38 @@ async function changeInStatus(
 }
 
 describe('a worker that crashes after its file was overwritten', () => {
-  it('is started again from the kept copy, however often, until the next reload', DEADLINE, async (test) => {
-    const t = reversed(test);
-    const service = await startKept(t);
-    const { zero, script, first } = service;
-    service.deploy('2');
-    assert.equal(await changeInStatus(t, zero), undefined);
-    const again = await crash(service, first);
-    const more = await crash(service, again);
-    assert.deepEqual(
-      [again, more].map((puppet) => [puppet.generation, variable(puppet, 'VERSION')]),
-      [
-        [1, '1'],
-        [1, '1'],
-      ],
-    );
-    const [event, ...others] = zero.log.all('executable_changed');
-    assert.deepEqual([event?.generation, event?.runs, others], [1, 'copy', []]);
-    assert.equal(event?.reason, `${script} was replaced`);
-    assert.equal((await changeInStatus(t, zero))?.runs, 'copy');
-    const { stdout } = await command(t, zero, 'status');
-    assert.match(stdout.replaceAll(/\n +/g, ' '), /was replaced: restarted workers run the kept copy/);
+  it(
+    'is restarted from the kept copy, any number of times, until the next reload',
+    DEADLINE,
+    async (test) => {
+      const t = reversed(test);
+      const service = await startKept(t);
+      const { zero, script, first } = service;
+      service.deploy('2');
+      assert.equal(await changeInStatus(t, zero), undefined);
+      const again = await crash(service, first);
+      const more = await crash(service, again);
+      assert.deepEqual(
+        [again, more].map((puppet) => [puppet.generation, variable(puppet, 'VERSION')]),
+        [
+          [1, '1'],
+          [1, '1'],
+        ],
+      );
+      const [event, ...others] = zero.log.all('executable_changed');
+      assert.deepEqual([event?.generation, event?.runs, others], [1, 'copy', []]);
+      assert.equal(event?.reason, `${script} was replaced`);
+      assert.equal((await changeInStatus(t, zero))?.runs, 'copy');
+      const { stdout } = await command(t, zero, 'status');
+      assert.match(stdout.replaceAll(/\n +/g, ' '), /was replaced: restarted workers run the kept copy/);
 
-    zero.signal('SIGHUP');
-    const second = await nextReady(service.puppets);
-    await zero.fact('handover_finished', { handover: 2, outcome: 'promoted' });
-    assert.equal(variable(second, 'VERSION'), '2');
-    assert.equal(await changeInStatus(t, zero), undefined);
-  });
+      zero.signal('SIGHUP');
+      const second = await nextReady(service.puppets);
+      await zero.fact('handover_finished', { handover: 2, outcome: 'promoted' });
+      assert.equal(variable(second, 'VERSION'), '2');
+      assert.equal(await changeInStatus(t, zero), undefined);
+    },
+  );
 
   it('runs the copy as the user of the service', DEADLINE, async (test) => {
     const t = reversed(test);
@@ -69,7 +73,7 @@ describe('a worker that crashes after its file was overwritten', () => {
     assert.deepEqual([variable(again, 'VERSION'), again.announcement.uid], ['1', account('nobody').uid]);
   });
 
-  it('runs what is on the disk where that user may not reach the copy', DEADLINE, async (test) => {
+  it('runs the file on disk if that user may not reach the copy', DEADLINE, async (test) => {
     const t = reversed(test);
     if (!requireRoot(test, 'only root can change the user')) return;
     const folder = temporaryFolder(t);
@@ -86,7 +90,7 @@ describe('a worker that crashes after its file was overwritten', () => {
     assert.match(reason, /was replaced, and its copy .* cannot be used: .*EACCES/);
   });
 
-  it('runs what is on the disk where the copy lacks a file beside the script', DEADLINE, async (test) => {
+  it('runs the file on disk if the copy lacks a file next to the script', DEADLINE, async (test) => {
     const t = reversed(test);
     const service = await startKept(t);
     const { zero, script, folder, puppets } = service;
@@ -119,7 +123,7 @@ describe('a worker that crashes after its file was overwritten', () => {
 });
 
 it(
-  'a crash of an interpreted program that was edited runs what is on the disk, and zero reports it',
+  'a crash of an interpreted program that was edited runs the file on disk, and zero reports it',
   DEADLINE,
   async (test) => {
     const t = reversed(test);
@@ -137,7 +141,7 @@ it(
   },
 );
 
-it('a release that its hook builds is the one that a crash starts again', DEADLINE, async (test) => {
+it('a crash restarts the release that the hook has built', DEADLINE, async (test) => {
   const t = reversed(test);
   const folder = temporaryFolder(t);
   const build = join(folder, 'built');

@@ -18,41 +18,37 @@ import { reversed, temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE } from '../support/zero.ts';
 
 describe('zero rollback', () => {
-  it(
-    'runs the bytes that served before, with their arguments and the environment of today',
-    DEADLINE,
-    async (test) => {
-      const t = reversed(test);
-      const service = await startKept(t);
-      const { zero, puppets } = service;
-      service.deploy('2');
-      service.configure({ runtime: { args: ['two'] }, environment: { TODAY: 'yes' } });
-      zero.signal('SIGHUP');
-      const second = await nextReady(puppets);
-      await zero.fact('executable_kept', { generation: 2 });
-      const rolling = startCommand(t, zero, ['rollback']);
-      const third = await nextReady(puppets);
-      const { code, stdout, stderr } = await rolling.finished;
-      assert.deepEqual([code, stderr], [0, '']);
-      assert.match(stdout, /^handover 3 promoted after .*: generation 3 serves\n$/);
-      assert.deepEqual(
-        [second, third].map((puppet) => [variable(puppet, 'VERSION'), puppet.argv.at(-1)]),
-        [
-          ['2', 'two'],
-          ['1', 'one'],
-        ],
-      );
-      assert.deepEqual([variable(third, 'TODAY'), variable(third, 'ZERO_GENERATION')], ['yes', '3']);
-      await zero.fact('rollback_found', { generation: 1, from: 'copy' });
-      // Once more goes back to what was left.
-      const again = startCommand(t, zero, ['rollback']);
-      assert.equal(variable(await nextReady(puppets), 'VERSION'), '2');
-      assert.equal((await again.finished).code, 0);
-      await zero.fact('rollback_found', { generation: 2, from: 'file' });
-    },
-  );
+  it('runs the previous bytes, with their arguments and the current environment', DEADLINE, async (test) => {
+    const t = reversed(test);
+    const service = await startKept(t);
+    const { zero, puppets } = service;
+    service.deploy('2');
+    service.configure({ runtime: { args: ['two'] }, environment: { TODAY: 'yes' } });
+    zero.signal('SIGHUP');
+    const second = await nextReady(puppets);
+    await zero.fact('executable_kept', { generation: 2 });
+    const rolling = startCommand(t, zero, ['rollback']);
+    const third = await nextReady(puppets);
+    const { code, stdout, stderr } = await rolling.finished;
+    assert.deepEqual([code, stderr], [0, '']);
+    assert.match(stdout, /^handover 3 promoted after .*: generation 3 serves\n$/);
+    assert.deepEqual(
+      [second, third].map((puppet) => [variable(puppet, 'VERSION'), puppet.argv.at(-1)]),
+      [
+        ['2', 'two'],
+        ['1', 'one'],
+      ],
+    );
+    assert.deepEqual([variable(third, 'TODAY'), variable(third, 'ZERO_GENERATION')], ['yes', '3']);
+    await zero.fact('rollback_found', { generation: 1, from: 'copy' });
+    // Once more goes back to what was left.
+    const again = startCommand(t, zero, ['rollback']);
+    assert.equal(variable(await nextReady(puppets), 'VERSION'), '2');
+    assert.equal((await again.finished).code, 0);
+    await zero.fact('rollback_found', { generation: 2, from: 'file' });
+  });
 
-  it('knows the releases of earlier supervisors, and goes on counting', DEADLINE, async (test) => {
+  it('finds the releases of earlier supervisors, and continues their numbers', DEADLINE, async (test) => {
     const t = reversed(test);
     const { zero, folder } = await startTwice(t);
     zero.signal('SIGTERM');
@@ -85,26 +81,22 @@ describe('zero rollback', () => {
     );
   });
 
-  it(
-    'is a handover like any other: a release that does not come up is rolled back',
-    DEADLINE,
-    async (test) => {
-      const t = reversed(test);
-      const { zero, puppets, second } = await startTwice(t);
-      const rolling = startCommand(t, zero, ['rollback']);
-      await (await puppets.next()).exit(3);
-      const { code, stderr } = await rolling.finished;
-      assert.equal(code, 10);
-      assert.match(stderr, /generation 2 keeps serving/);
-      assert.equal(second.cursor, 0);
-      const { stdout } = await command(t, zero, 'history');
-      assert.match(stdout, /^ {2}3 .* rolled back .* no$/m);
-      assert.match(stdout, /release of generation 1\n {7}exit: exited with code 3$/m);
-      for (const line of stdout.split('\n')) assert.ok(line.length <= 80, line);
-    },
-  );
+  it('is a handover like any other: a release that fails is rolled back', DEADLINE, async (test) => {
+    const t = reversed(test);
+    const { zero, puppets, second } = await startTwice(t);
+    const rolling = startCommand(t, zero, ['rollback']);
+    await (await puppets.next()).exit(3);
+    const { code, stderr } = await rolling.finished;
+    assert.equal(code, 10);
+    assert.match(stderr, /generation 2 keeps serving/);
+    assert.equal(second.cursor, 0);
+    const { stdout } = await command(t, zero, 'history');
+    assert.match(stdout, /^ {2}3 .* rolled back .* no$/m);
+    assert.match(stdout, /release of generation 1\n {7}exit: exited with code 3$/m);
+    for (const line of stdout.split('\n')) assert.ok(line.length <= 80, line);
+  });
 
-  it('lets a service run as another user from the copy', DEADLINE, async (test) => {
+  it('can run a service as another user from the copy', DEADLINE, async (test) => {
     const t = reversed(test);
     if (!requireRoot(test, 'only root can change the user')) return;
     const folder = temporaryFolder(t);
@@ -123,8 +115,8 @@ describe('zero rollback', () => {
   });
 });
 
-describe('zero rollback says why it cannot, and touches nothing:', () => {
-  it('no such generation, nothing else served, wrong arguments', DEADLINE, async (test) => {
+describe('zero rollback is refused with the reason, and changes nothing:', () => {
+  it('unknown generation, no other release, wrong arguments', DEADLINE, async (test) => {
     const t = reversed(test);
     const service = await startKept(t);
     const refused: [args: string[], code: number, message: RegExp][] = [
@@ -142,7 +134,7 @@ describe('zero rollback says why it cannot, and touches nothing:', () => {
     await assertUntouched({ ...service, rewrite() {}, reload: () => 0 }, service.first);
   });
 
-  it('a copy that was changed', DEADLINE, async (test) => {
+  it('a changed copy', DEADLINE, async (test) => {
     const t = reversed(test);
     const service = await startTwice(t);
     const kept = join(service.folder, 'data', 'executables');
@@ -157,7 +149,7 @@ describe('zero rollback says why it cannot, and touches nothing:', () => {
     await assertUntouched({ ...service, rewrite() {}, reload: () => 0 }, service.second);
   });
 
-  it('a handover in progress, unless it is said to what', DEADLINE, async (test) => {
+  it('a handover in progress, unless the target is given', DEADLINE, async (test) => {
     const t = reversed(test);
     const { zero, puppets } = await startTwice(t);
     const reloading = startCommand(t, zero, ['reload']);
@@ -176,7 +168,7 @@ describe('zero rollback says why it cannot, and touches nothing:', () => {
     assert.equal((await named.finished).code, 0);
   });
 
-  it('a directory that is gone', DEADLINE, async (test) => {
+  it('a removed directory', DEADLINE, async (test) => {
     const t = reversed(test);
     const folder = temporaryFolder(t);
     const release = (name: string) => join(folder, name);
@@ -198,7 +190,7 @@ describe('zero rollback says why it cannot, and touches nothing:', () => {
 });
 
 describe('the history', () => {
-  it('that was torn in half is used as far as it goes, and said once', DEADLINE, async (test) => {
+  it('that is torn in half is used as far as possible, and reported once', DEADLINE, async (test) => {
     const t = reversed(test);
     const { zero, folder } = await startTwice(t);
     zero.signal('SIGTERM');
@@ -219,7 +211,7 @@ describe('the history', () => {
     assert.match(warnings[0]?.message ?? '', /history\.jsonl: damaged lines are ignored: 2/);
   });
 
-  it('that cannot be written is a warning, and the service goes on', DEADLINE, async (test) => {
+  it('that cannot be written causes a warning, and the service keeps running', DEADLINE, async (test) => {
     const t = reversed(test);
     const folder = temporaryFolder(t);
     writeFileSync(join(folder, 'data'), '');
@@ -247,7 +239,7 @@ describe('the history', () => {
     assert.equal(second.cursor, 0);
   });
 
-  it('holds no value of a variable, and others cannot read it', DEADLINE, async (test) => {
+  it('contains no value of a variable, and other users cannot read it', DEADLINE, async (test) => {
     const t = reversed(test);
     const service = await startDeployed(t, { environment: { TOKEN: 'hush-4712' } });
     await nextReady(service.puppets);

@@ -98,7 +98,7 @@ describe('zero run serves and reloads', () => {
     });
 });
 
-it('a shell that stays beside node is reported with what to write', DEADLINE, async (t) => {
+it('a shell that keeps running next to node is reported with the solution', DEADLINE, async (t) => {
   const given = await files(t);
   const zero = run(t, given, given.address, './forking.sh', 'app.js');
   const { failure } = await zero.fact('handover_finished', { handover: 1 });
@@ -111,7 +111,7 @@ it('a shell that stays beside node is reported with what to write', DEADLINE, as
   );
 });
 
-describe('zero run refuses a command that starts node as a child process, with the command to use instead', () => {
+describe('zero run refuses a command that starts node as a child process, with an alternative', () => {
   const refused: readonly [command: string, instead: string][] = [
     ['tsx app.ts', 'node --import tsx app.ts'],
     ['node_modules/.bin/tsx watch app.ts --port 1', 'node --import tsx app.ts --port 1'],
@@ -144,7 +144,7 @@ it('zero init loads the module for a script with #!/usr/bin/env node', DEADLINE,
   assert.equal((await whoAnswers(given.address)).generation, 1);
 });
 
-describe('a program that asks for one address never gets a socket of every address', () => {
+describe('a program that requests one address never gets a socket of every address', () => {
   // The kernel chooses the port: other programs of this machine may have one of every address.
   const PORT = String.raw`const port = Number(/\d+$/.exec(JSON.parse(process.env.ZERO_LISTENERS)[0].address)[0]);`;
   const listening = (host: string) =>
@@ -178,13 +178,13 @@ describe('a program that asks for one address never gets a socket of every addre
     });
 
   for (const host of ["'0.0.0.0'", "'::'", 'undefined'])
-    it(`listen(port, ${host}) takes the socket of one address`, DEADLINE, async (t) => {
+    it(`listen(port, ${host}) uses the socket of one address`, DEADLINE, async (t) => {
       const zero = await start(t, null, listening(host));
       await zero.fact('generation_promoted', { generation: 1 });
       assert.equal((await whoAnswers(await zero.address('listener1'))).pid, 1);
     });
 
-  it('and one that looks for a free port finds it free', DEADLINE, async (t) => {
+  it('and a search for a free port finds it free', DEADLINE, async (t) => {
     const finder = `const { createServer } = require('node:net');
       const free = (host) => new Promise((resolve, reject) => {
         const server = createServer().once('error', reject).listen({ port, host }, () => server.close(resolve));

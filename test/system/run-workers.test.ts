@@ -8,7 +8,7 @@ import { DEADLINE, runZero, startZero } from '../support/zero.ts';
 const NAME = `zero-test-${process.pid}`;
 
 describe('zero run --workers', () => {
-  it('runs so many of the command, and is found by its name', DEADLINE, async (test) => {
+  it('starts that number of workers, and is found by its name', DEADLINE, async (test) => {
     const t = reversed(test);
     // Root's instances have their folders where the config cannot put them elsewhere.
     for (const root of ['/run/zero', '/var/lib/zero'])

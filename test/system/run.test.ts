@@ -45,7 +45,7 @@ describe('zero run with a command', () => {
     assert.deepEqual(await zero.exited, { code: 0, signal: null });
   });
 
-  it('ends with 2 where it was written wrong', DEADLINE, async (t) => {
+  it('exits with 2 for a usage error', DEADLINE, async (t) => {
     for (const [args, message] of [
       [['--listen', '8080'], /^zero run: no command given: zero run --listen 8080 -- CMD/],
       [['--listen', 'x', '--', '/bin/true'], /^--listen x: "x" has no port: write "x:8080"\n$/],

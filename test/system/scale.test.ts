@@ -49,7 +49,7 @@ describe('zero scale', () => {
   const start = (t: Scope, sections: PuppetSections = {}) =>
     startServing(t, { handover: QUICK, ...sections });
 
-  it('lasts until the next reload, which takes the number in the config', DEADLINE, async (t) => {
+  it('lasts until the next reload, which uses the number in the config', DEADLINE, async (t) => {
     const service = await start(t);
     const { zero, puppets } = service;
     const scaling = startCommand(t, zero, ['scale', '2']);
@@ -81,7 +81,7 @@ describe('zero scale', () => {
     assert.deepEqual(zero.log.all('worker_signalled', { pid: incumbent.pid }), []);
   });
 
-  it('fails with the reason when a new worker exits, and the others stay', DEADLINE, async (t) => {
+  it('fails with the reason when a new worker exits, and the others keep running', DEADLINE, async (t) => {
     const { zero, puppets, incumbent } = await start(t);
     const scaling = startCommand(t, zero, ['scale', '3']);
     const first = await puppets.next();
@@ -110,7 +110,7 @@ describe('zero scale', () => {
     assert.match(result.failure.reason, /^handover 2 is in progress \(step starting\)/);
   });
 
-  it('stops waiting after --timeout: new workers that are not ready go', DEADLINE, async (t) => {
+  it('stops waiting after --timeout: unready new workers are stopped', DEADLINE, async (t) => {
     const { zero, puppets } = await start(t);
     const scaling = scale(t, zero, '2', '--timeout', '1s');
     const late = await puppets.next();
@@ -119,7 +119,7 @@ describe('zero scale', () => {
     await zero.fact('worker_exited', { pid: late.pid });
   });
 
-  it('takes numbers from 1 to 256', DEADLINE, async (t) => {
+  it('accepts numbers from 1 to 256', DEADLINE, async (t) => {
     const { zero } = await start(t);
     for (const workers of ['0', '257', 'many']) {
       const { code, stderr } = await command(t, zero, 'scale', workers);

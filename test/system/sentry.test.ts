@@ -42,7 +42,7 @@ function withoutSdk(t: TestContext): readonly [string, string] {
 }
 
 describe('Sentry', () => {
-  it('is told of a handover that failed and of a crash, and of no secret', DEADLINE, async (t) => {
+  it('receives a failed handover and a crash, and no secret', DEADLINE, async (t) => {
     const ingest = await startIngest(t);
     const service = await startServing(
       t,
@@ -93,7 +93,7 @@ describe('Sentry', () => {
     assert.deepEqual(service.zero.log.all('warning'), []);
   });
 
-  it('is missed, and nothing else, when it is configured and cannot be loaded', DEADLINE, async (t) => {
+  it('does not affect zero if it is configured and cannot be loaded', DEADLINE, async (t) => {
     const ingest = await startIngest(t);
     const application = { sentry_dsn: ingest.dsn };
     const service = await startServing(t, { application }, { command: withoutSdk(t) });

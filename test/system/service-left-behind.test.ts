@@ -42,8 +42,8 @@ const ONLY_AS_ROOT = { ...DEADLINE, skip: !IS_ROOT && 'only root may give a file
 
 const statePath = ({ folder }: Zero): string => join(folder, 'run', 'state.json');
 
-describe('the service of a supervisor that was killed', () => {
-  it('is continued by the next zero, also where the keeper was killed, too', DEADLINE, async (t) => {
+describe('the service of a killed supervisor', () => {
+  it('is continued by the next zero, even if the keeper was killed too', DEADLINE, async (t) => {
     for (const signal of ['supervisor', 'both'] as const) {
       const { zero: dead, incumbent, puppets } = await leave(t, signal);
       const load = startLoad(t, { target: await dead.address('http'), clients: 2 });
@@ -104,7 +104,7 @@ describe('the service of a supervisor that was killed', () => {
       assert.equal(failed, 0, JSON.stringify(losses.slice(0, 3)));
     });
 
-  it('is continued where zero may not take the sockets of the keeper', DEADLINE, async (t) => {
+  it('is continued if zero may not take the sockets of the keeper', DEADLINE, async (t) => {
     const { zero: dead, incumbent } = await leave(t);
     const load = startLoad(t, { target: await dead.address('http'), clients: 2 });
     const zero = next(t, dead, [...withoutTracing(), ...ZERO_COMMAND]);
@@ -181,7 +181,7 @@ describe('the service of a supervisor that was killed', () => {
     assert.equal(again.code, 3, again.stderr);
   });
 
-  it('is continued by one of two that are started at once', DEADLINE, async (t) => {
+  it('is continued by one of two supervisors that start at once', DEADLINE, async (t) => {
     const { zero: dead, incumbent } = await leave(t);
     const both = [next(t, dead), next(t, dead)];
     const ends = await Promise.race(both.map((zero) => zero.exited.then(({ code }) => ({ zero, code }))));
@@ -192,7 +192,7 @@ describe('the service of a supervisor that was killed', () => {
     assert.deepEqual(await whoAnswers(await dead.address('http')), { generation, pid });
   });
 
-  it('is continued with its own config after the file has changed or broken', DEADLINE, async (t) => {
+  it('is continued with its own config after the file has changed or is broken', DEADLINE, async (t) => {
     const { zero: dead, incumbent, rewrite, puppets } = await leave(t);
     rewrite({ handover: { settle: '100ms' }, environment: { RELEASE: 'b' } });
     const zero = next(t, dead);
@@ -204,7 +204,7 @@ describe('the service of a supervisor that was killed', () => {
     await incumbent.gone;
   });
 
-  it('is left alone where its state cannot be used', DEADLINE, async (t) => {
+  it('is not touched if its state cannot be used', DEADLINE, async (t) => {
     const { zero: dead, incumbent } = await leave(t, 'both');
     const { config, folder } = dead;
     assert.ok(config);
@@ -226,7 +226,7 @@ describe('the service of a supervisor that was killed', () => {
     assert.deepEqual(await whoAnswers(await dead.address('http')), { generation, pid });
   });
 
-  it('is left alone where its state belongs to another user', ONLY_AS_ROOT, async (t) => {
+  it('is not touched if its state belongs to another user', ONLY_AS_ROOT, async (t) => {
     for (const signal of ['supervisor', 'both'] as const) {
       const { zero: dead, incumbent } = await leave(t, signal);
       const { config, folder } = dead;
@@ -248,7 +248,7 @@ describe('the service of a supervisor that was killed', () => {
     }
   });
 
-  it('is continued where another process has the pid of its keeper', DEADLINE, async (t) => {
+  it('is continued if another process has the pid of its keeper', DEADLINE, async (t) => {
     const { zero: dead, incumbent } = await leave(t, 'both');
     const other = spawn('sleep', ['1000'], { stdio: 'ignore', detached: true });
     await once(other, 'spawn');
@@ -273,7 +273,7 @@ describe('the service of a supervisor that was killed', () => {
     }
   });
 
-  it('is continued from memory where the file is damaged', DEADLINE, async (t) => {
+  it('is continued from memory if the file is damaged', DEADLINE, async (t) => {
     const { zero: dead, incumbent } = await leave(t);
     writeFileSync(statePath(dead), '{"version":2,"inst');
     const zero = next(t, dead);

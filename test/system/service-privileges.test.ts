@@ -64,7 +64,7 @@ describe('a service of another user that binds port 80 itself', () => {
   const granted = { user: 'nobody', no_new_privs: true, capabilities: ['CAP_NET_BIND_SERVICE'] };
 
   it(
-    'has the capability of its config, and after a crash, a new supervisor, an upgrade, a reload and a rollback as well',
+    'has the capability of its config, also after a crash, a new supervisor, an upgrade, a reload and a rollback',
     DEADLINE,
     async (t) => {
       const place = network(t);
@@ -150,7 +150,7 @@ describe('capabilities that zero does not have itself', () => {
   const wanted = { capabilities: ['CAP_NET_BIND_SERVICE', 'CAP_SYS_NICE'] };
 
   it(
-    'end a reload of root without touching the service, and zero check warns of them',
+    'fail a reload of root without affecting the service, and zero check warns of them',
     DEADLINE,
     async (t) => {
       if (!requireRoot(t, 'a root without one capability')) return;
@@ -187,7 +187,7 @@ describe('capabilities that zero does not have itself', () => {
     },
   );
 
-  it('end the start of an ordinary user', DEADLINE, async (t) => {
+  it('fail the start of an ordinary user', DEADLINE, async (t) => {
     const { command, folder } = ordinary(t);
     const { code, stderr, stdout } = await runZero(t, { command, folder, config: sleeper(wanted) });
     assert.equal(code, 1);
@@ -197,13 +197,13 @@ describe('capabilities that zero does not have itself', () => {
     );
   });
 
-  it('no_new_privs needs none', DEADLINE, async (t) => {
+  it('are not needed for no_new_privs', DEADLINE, async (t) => {
     const { command, folder } = ordinary(t);
     const zero = startZero(t, { command, folder, config: sleeper({ no_new_privs: true }) });
     assertPrivileges((await whenSleeping(zero)).pid, NONE, true);
   });
 
-  it('an ordinary user with ambient capabilities gives those of the config only', DEADLINE, async (t) => {
+  it('are those of the config only, for an ordinary user with ambient capabilities', DEADLINE, async (t) => {
     if (!requireRoot(t, 'starting zero with ambient capabilities')) return;
     const { command, folder } = ordinary(t);
     const both = '+net_bind_service,+sys_nice';

@@ -30,7 +30,7 @@ function eventsIn(file: string): string[] {
 }
 
 describe('SIGUSR1', () => {
-  it('opens logging.file again, and is not passed on to the service', DEADLINE, async (t) => {
+  it('reopens logging.file, and is not forwarded to the service', DEADLINE, async (t) => {
     const file = join(temporaryFolder(t), 'zero.log');
     // A worker that does not handle SIGUSR1 would die of it.
     const { zero, puppets } = await startPuppetService(t, { application: { logging: { file } } });
@@ -53,7 +53,7 @@ describe('SIGUSR1', () => {
     assert.equal(after.at(-1), 'supervisor_stopped');
   });
 
-  it('is passed on as well where forward_signals lists it', DEADLINE, async (t) => {
+  it('is forwarded as well if forward_signals lists it', DEADLINE, async (t) => {
     const runtime = { forward_signals: ['SIGUSR1'] };
     const { zero, incumbent } = await startServing(t, { runtime });
     await incumbent.onSignal('SIGUSR1', 'report');
@@ -61,7 +61,7 @@ describe('SIGUSR1', () => {
     await incumbent.event('signal', { signal: 'SIGUSR1' });
   });
 
-  it('is the reload signal where the config says so', DEADLINE, async (t) => {
+  it('is the reload signal if the config sets it', DEADLINE, async (t) => {
     const { zero, puppets, incumbent } = await startServing(t, { options: { reload_signal: 'SIGUSR1' } });
     zero.signal('SIGUSR1');
     const candidate = await nextReady(puppets);
@@ -72,7 +72,7 @@ describe('SIGUSR1', () => {
 });
 
 describe('SIGUSR2', () => {
-  it('upgrades zero, ends nothing and opens no inspector', DEADLINE, async (t) => {
+  it('upgrades zero, stops nothing and opens no inspector', DEADLINE, async (t) => {
     const service = await startServing(t);
     service.zero.signal('SIGUSR2');
     await service.zero.fact('supervisor_recovered', { by: 'upgrade' });
@@ -83,7 +83,7 @@ describe('SIGUSR2', () => {
     assert.deepEqual(service.zero.log.all('worker_exited'), []);
   });
 
-  it('is the reload signal where the config says so', DEADLINE, async (t) => {
+  it('is the reload signal if the config sets it', DEADLINE, async (t) => {
     const { zero, puppets } = await startServing(t, { options: { reload_signal: 'SIGUSR2' } });
     zero.signal('SIGUSR2');
     assert.equal((await nextReady(puppets)).generation, 2);
@@ -92,7 +92,7 @@ describe('SIGUSR2', () => {
 });
 
 describe('SIGHUP', () => {
-  it('does nothing where another signal reloads', DEADLINE, async (t) => {
+  it('is ignored if another signal reloads', DEADLINE, async (t) => {
     const service = await startServing(t, { options: { reload_signal: 'SIGWINCH' } });
     const { zero, puppets, incumbent } = service;
     zero.signal('SIGHUP');
@@ -105,7 +105,7 @@ describe('SIGHUP', () => {
 });
 
 describe('the reload signal of a new config', () => {
-  it('counts once its generation is promoted', DEADLINE, async (t) => {
+  it('applies once its generation is promoted', DEADLINE, async (t) => {
     const { zero, puppets, rewrite, reload } = await startServing(t);
     rewrite({ options: { reload_signal: 'SIGUSR1' } });
     reload();
@@ -119,7 +119,7 @@ describe('the reload signal of a new config', () => {
     await second.gone;
   });
 
-  it('does not count when its generation is rolled back', DEADLINE, async (t) => {
+  it('does not apply if its generation is rolled back', DEADLINE, async (t) => {
     const { zero, puppets, rewrite, reload } = await startServing(t);
     rewrite({ options: { reload_signal: 'SIGURG' } });
     reload();
@@ -130,8 +130,8 @@ describe('the reload signal of a new config', () => {
   });
 });
 
-describe('forward_signals', () => {
-  it('are passed on to every worker that is there, and to no process that was', DEADLINE, async (t) => {
+describe('the signals in forward_signals', () => {
+  it('are forwarded to every running worker, and to no exited process', DEADLINE, async (t) => {
     const runtime = { forward_signals: ['SIGWINCH', 'SIGCONT'] };
     const { zero, puppets, incumbent: crashed, reload } = await startServing(t, { runtime });
     await crashed.die();
@@ -147,7 +147,7 @@ describe('forward_signals', () => {
     assert.deepEqual(zero.log.all('stop_requested'), []);
   });
 
-  it('are not passed on where they are not named', DEADLINE, async (t) => {
+  it('are not forwarded if they are not listed', DEADLINE, async (t) => {
     const service = await startServing(t);
     await service.incumbent.onSignal('SIGWINCH', 'report');
     service.zero.signal('SIGWINCH');

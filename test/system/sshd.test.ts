@@ -82,7 +82,7 @@ async function startSshd(t: TestContext, shutdownTimeout: string): Promise<Ssh |
 }
 
 describe('an open SSH session', () => {
-  it('ends by itself after a deploy of sshd, within shutdown_timeout', DEADLINE, async (t) => {
+  it('ends normally after a deploy of sshd, within shutdown_timeout', DEADLINE, async (t) => {
     const service = await startSshd(t, '60s');
     if (service === null) return;
     const { zero, run } = service;

@@ -36,7 +36,7 @@ function startTimeOf(pid: number): number {
 }
 
 describe('state.json', () => {
-  it('says at each transition what is true, and is gone at the end', DEADLINE, async (t) => {
+  it('is correct at each transition, and removed at the end', DEADLINE, async (t) => {
     const puppets = await startPuppets(t);
     const zero = startZero(t, { config: puppetConfig(puppets) });
     const first = await puppets.next();
@@ -85,7 +85,7 @@ describe('state.json', () => {
     );
   });
 
-  it('has what another supervisor needs to know the processes and sockets again', DEADLINE, async (t) => {
+  it('has the data with which another supervisor finds the processes and sockets', DEADLINE, async (t) => {
     const { zero, puppets, incumbent } = await startServing(t);
     await incumbent.die();
     const again = await nextReady(puppets);
@@ -125,7 +125,7 @@ describe('state.json', () => {
     assert.equal(statSync(stateFile(zero)).mode & 0o777, 0o600);
   });
 
-  it('names the main process that MAINPID= has announced, with its own start time', DEADLINE, async (t) => {
+  it('has the main process that MAINPID= announced, with its own start time', DEADLINE, async (t) => {
     const { zero, puppets, incumbent } = await startServing(t);
     const pid = await incumbent.successor([3], 'new');
     await puppets.next();
@@ -137,7 +137,7 @@ describe('state.json', () => {
     assert.equal(process.session, incumbent.pid);
   });
 
-  it('and everything else on disk has no value of the environment', DEADLINE, async (t) => {
+  it('and all other files contain no value of the environment', DEADLINE, async (t) => {
     const { zero, incumbent, reload, puppets } = await startServing(t, {
       environment: { TOKEN: 'hush-4711' },
     });
@@ -205,7 +205,7 @@ describe('history.jsonl', () => {
     }
   });
 
-  it('of an earlier and of a newer zero is used as far as possible, and kept', DEADLINE, async (t) => {
+  it('of an earlier or a newer zero is used as far as possible, and kept', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
     const file = join(folder, 'data', 'history.jsonl');
     const before = `${readFileSync(join(ROOT, 'test/fixtures/formats/history-1.jsonl'), 'utf8')}{"version":9,"generation":40}\n`;

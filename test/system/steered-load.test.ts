@@ -21,7 +21,7 @@ function assertNothingLost(result: LoadResult, handovers: number): void {
   );
 }
 
-group('handovers of a service that dies at once on its shutdown signal', () => {
+group('handovers of a service that exits immediately on its shutdown signal', () => {
   it('lose no request on short connections', { timeout: DEADLINE.timeout * 3 }, async (t) => {
     const zero = startZero(t, {
       config: {

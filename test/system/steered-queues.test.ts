@@ -23,8 +23,8 @@ async function promote(service: PuppetService): Promise<void> {
   await service.zero.fact('handover_finished', { handover: 2, outcome: 'promoted' });
 }
 
-describe('what the kernel has accepted is served', () => {
-  it('when its handshake is complete only after the old generation has left', DEADLINE, async (t) => {
+describe('a connection that the kernel has accepted is served', () => {
+  it('if its handshake is completed only after the exit of the old generation', DEADLINE, async (t) => {
     // With defer_accept the last step of a handshake waits for the client's first bytes: here for as long as the test wants.
     const service = await startServing(t, {
       listeners: [{ name: 'http', address: '127.0.0.1:0', options: { defer_accept: 60 } }],
@@ -39,25 +39,21 @@ describe('what the kernel has accepted is served', () => {
     await assertRescued(service, requests, 2);
   });
 
-  it(
-    'when the old generation hangs and has to be killed with connections in its queue',
-    DEADLINE,
-    async (t) => {
-      const service = await startServing(t, {
-        options: { shutdown_timeout: '200ms' },
-        handover: { ...QUICK, stall: '1s' },
-      });
-      const { zero, incumbent } = service;
-      await freeze(incumbent);
-      const requests = await sendRequests(t, await zero.address('http'), 10);
-      await promote(service);
-      await zero.fact('worker_killed', { pid: incumbent.pid });
-      await assertRescued(service, requests, 2);
-      await zero.fact('generation_gone', { generation: 1 });
-    },
-  );
+  it('if the old generation hangs and is killed with connections in its queue', DEADLINE, async (t) => {
+    const service = await startServing(t, {
+      options: { shutdown_timeout: '200ms' },
+      handover: { ...QUICK, stall: '1s' },
+    });
+    const { zero, incumbent } = service;
+    await freeze(incumbent);
+    const requests = await sendRequests(t, await zero.address('http'), 10);
+    await promote(service);
+    await zero.fact('worker_killed', { pid: incumbent.pid });
+    await assertRescued(service, requests, 2);
+    await zero.fact('generation_gone', { generation: 1 });
+  });
 
-  it('when the incumbent dies in the soak', DEADLINE, async (t) => {
+  it('if the incumbent dies in the soak', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: { ...QUICK, soak: '1h' } });
     const { zero, puppets, incumbent } = service;
     await freeze(incumbent);
@@ -98,7 +94,7 @@ describe('a service that', () => {
     },
   ];
   for (const { path, said } of deeds) {
-    it(`does ${path} to its lane is named, and steering stays right`, DEADLINE, async (t) => {
+    it(`calls ${path} on its lane is reported, and steering stays correct`, DEADLINE, async (t) => {
       const zero = await startBreaker(t);
       const address = await zero.address('http');
       const broken = await startLoad(t, { target: address, path: () => path, count: 1 }).finished;

@@ -46,7 +46,7 @@ async function startCandidate(
   return { ...service, candidate };
 }
 
-describe('a candidate is rolled back, and what waits for it is served, when it', () => {
+describe('a candidate is rolled back, and its waiting clients are served, when it', () => {
   it('dies in the canary', DEADLINE, async (t) => {
     const service = await startCandidate(t, 'canary', { handover: { ...QUICK, canary: CANARY } });
     const { zero, candidate, incumbent } = service;
@@ -135,7 +135,7 @@ describe('a candidate is rolled back, and what waits for it is served, when it',
   });
 });
 
-describe('after the verdict, as long as the old generation was not told to stop, it serves again when the new one', () => {
+describe('after the verdict, until the old generation is asked to stop, it serves again when the new one', () => {
   /** Promoted, while a request under way keeps the old generation. */
   async function startSuccessor(scope: Scope) {
     const service = await startServing(scope, { handover: { settle: '200ms', drain_timeout: '1h' } });
@@ -180,7 +180,7 @@ describe('after the verdict, as long as the old generation was not told to stop,
 });
 
 describe('a candidate that is not ready never gets a public connection, and is rolled back, when it', () => {
-  it('says that it is ready but never accepts', DEADLINE, async (t) => {
+  it('reports readiness but never accepts', DEADLINE, async (t) => {
     const service = await startServing(t, { readiness: { timeout: '2s' }, handover: QUICK });
     const { zero, puppets, incumbent } = service;
     const load = startLoad(t, { target: await zero.address('http'), clients: 4 });
@@ -211,7 +211,7 @@ describe('a candidate that is not ready never gets a public connection, and is r
     },
   ];
   for (const { how, step, reason } of ownSockets) {
-    it(`accepts from a socket of its own on the address ${how} its descriptor`, DEADLINE, async (t) => {
+    it(`accepts from its own socket on the address ${how} its descriptor`, DEADLINE, async (t) => {
       const service = await startServing(t, { handover: QUICK });
       const { zero, incumbent } = service;
       const load = startLoad(t, { target: await zero.address('http'), clients: 4 });
@@ -237,7 +237,7 @@ describe('a candidate that is not ready never gets a public connection, and is r
 
 describe('under load', () => {
   it(
-    'a candidate that is killed in the canary costs no request but those that it had accepted',
+    'a candidate that is killed in the canary loses only requests that it had accepted',
     DEADLINE,
     async (t) => {
       const clients = 8;

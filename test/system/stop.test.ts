@@ -23,7 +23,7 @@ async function reloadTaken(service: PuppetService): Promise<void> {
 }
 
 describe('stop', () => {
-  it('lets a request that is under way be answered, and closes the listeners last', DEADLINE, async (t) => {
+  it('lets a request in progress be answered, and closes the listeners last', DEADLINE, async (t) => {
     const { zero, incumbent } = await startServing(t);
     await incumbent.behave({ hold: true });
     const connection = new HttpConnection(parseTarget(await zero.address('http')));
@@ -41,7 +41,7 @@ describe('stop', () => {
     assert.deepEqual(zero.log.all('worker_killed'), []);
   });
 
-  it('while the first generation starts ends it', DEADLINE, async (t) => {
+  it('ends a first generation in its start', DEADLINE, async (t) => {
     const { zero, puppets } = await startPuppetService(t);
     const first = await puppets.next();
     zero.signal('SIGTERM');
@@ -51,7 +51,7 @@ describe('stop', () => {
     assert.deepEqual([failure?.step, failure?.reason], ['stop', 'stopped by SIGTERM']);
   });
 
-  it('while the service is in backoff starts nothing any more', DEADLINE, async (t) => {
+  it('ends the backoff of a service without another start', DEADLINE, async (t) => {
     const { zero, incumbent } = await startServing(t, { restart: { backoff: { initial: '1h', max: '1h' } } });
     await incumbent.die();
     await zero.fact('worker_restarting');
@@ -60,7 +60,7 @@ describe('stop', () => {
     assert.equal(zero.log.all('worker_spawned').length, 1);
   });
 
-  it('during a handover aborts it and what is pending, and tells both generations', DEADLINE, async (t) => {
+  it('aborts a handover and its pending requests, and stops both generations', DEADLINE, async (t) => {
     const service = await startServing(t);
     const { zero, puppets, incumbent } = service;
     await reloadTaken(service);
@@ -75,7 +75,7 @@ describe('stop', () => {
     assert.equal(zero.log.all('worker_spawned').length, 2);
   });
 
-  it('while an old generation is leaving waits for it, too', DEADLINE, async (t) => {
+  it('waits for an old generation that is still stopping', DEADLINE, async (t) => {
     const service = await startServing(t, { environment: { DRAIN_MS: '60000' } });
     const { zero, puppets, incumbent } = service;
     const held = new HttpConnection(parseTarget(await zero.address('http')));
@@ -95,7 +95,7 @@ describe('stop', () => {
     assert.deepEqual(await zero.exited, STOPPED);
   });
 
-  it('starts no handover for a reload that comes afterwards', DEADLINE, async (t) => {
+  it('prevents the handover of a later reload', DEADLINE, async (t) => {
     const service = await startServing(t);
     const { zero, incumbent } = service;
     await incumbent.onSignal('SIGTERM', 'report');
@@ -112,7 +112,7 @@ describe('stop', () => {
   });
 });
 
-describe('stop now', () => {
+describe('an immediate stop', () => {
   it('is the second SIGTERM', DEADLINE, async (t) => {
     const { zero, incumbent } = await startServing(t, { options: { shutdown_timeout: '0s' } });
     await incumbent.onSignal('SIGTERM', 'report');
@@ -132,7 +132,7 @@ describe('stop now', () => {
     assert.deepEqual(exit, { kind: 'signaled', signal: 'SIGKILL', coreDumped: false });
   });
 
-  it('is SIGINT behind SIGTERM', DEADLINE, async (t) => {
+  it('is SIGINT after SIGTERM', DEADLINE, async (t) => {
     const { zero, incumbent } = await startServing(t, { options: { shutdown_timeout: '0s' } });
     await incumbent.hang('stopped');
     zero.signal('SIGTERM');
@@ -159,7 +159,7 @@ describe('stop now', () => {
 });
 
 describe('shutdown_signal', () => {
-  it('is what a generation is stopped with', DEADLINE, async (t) => {
+  it('is the signal that stops a generation', DEADLINE, async (t) => {
     const service = await startServing(t, { options: { shutdown_signal: 'SIGUSR2' } });
     const { zero, puppets, incumbent } = service;
     await incumbent.onSignal('SIGUSR2', 'drain');
@@ -201,7 +201,7 @@ describe('shutdown_timeout', () => {
     assert.throws(() => process.kill(child, 0), { code: 'ESRCH' });
   });
 
-  it('0 is never: the old generation may stay as long as it likes', DEADLINE, async (t) => {
+  it('of 0 disables SIGKILL: the old generation may run without a limit', DEADLINE, async (t) => {
     const service = await startServing(t, { options: { shutdown_timeout: '0s' } });
     const { zero, puppets, incumbent } = service;
     await incumbent.onSignal('SIGTERM', 'report');

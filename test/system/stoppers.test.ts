@@ -105,9 +105,9 @@ describe(`a program with its own shutdown handler loses no request in ${HANDOVER
     });
 });
 
-describe('a program that adds its shutdown handler when it listens already', () => {
+describe('a program that adds its shutdown handler after it listens', () => {
   for (const kind of ['afterListening', 'afterReady', 'hapi'])
-    it(`is not sent the signal while requests are under way: ${kind}`, DEADLINE, async (t) => {
+    it(`does not receive the signal while requests are in progress: ${kind}`, DEADLINE, async (t) => {
       // A signal that came while they are would cut them off.
       const sections = { handover: { drain_timeout: '10s' }, options: { shutdown_timeout: '1s' } };
       const service = await serve(t, kind, sections);

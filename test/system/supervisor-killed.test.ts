@@ -15,8 +15,8 @@ import {
 } from '../support/survivor.ts';
 import { DEADLINE } from '../support/zero.ts';
 
-describe('a supervisor that is killed', () => {
-  it('is started again by its keeper, adopts its worker, reloads and stops', DEADLINE, async (t) => {
+describe('a killed supervisor', () => {
+  it('is restarted by its keeper, adopts its worker, reloads and stops', DEADLINE, async (t) => {
     const service = await startSurvivor(t);
     const { zero, puppets, incumbent } = service;
     await keeperPid(zero);
@@ -47,7 +47,7 @@ describe('a supervisor that is killed', () => {
     assert.equal(isRunning(last), false);
   });
 
-  it('30 times loses no request of short and keep-alive connections', DEADLINE, async (t) => {
+  it('loses no request of short and keep-alive connections in 30 kills', DEADLINE, async (t) => {
     const runs = [
       { kills: 18 },
       { kills: 6, as: IS_ROOT ? account('nobody') : null },
@@ -60,7 +60,7 @@ describe('a supervisor that is killed', () => {
     }
   });
 
-  it('loses no request where it may not take sockets from other processes', DEADLINE, async (t) => {
+  it('loses no request if it may not take sockets from other processes', DEADLINE, async (t) => {
     if (requireProgram(t, 'perl', 'perl') === null) return;
     const as = IS_ROOT ? account('nobody') : null;
     const { sent, failed, losses } = await killUnderLoad(t, { kills: 6, as, restricted: true });
@@ -68,7 +68,7 @@ describe('a supervisor that is killed', () => {
     assert.equal(failed, 0, losses.join('\n'));
   });
 
-  it('together with its keeper loses no request where it may not do that', DEADLINE, async (t) => {
+  it('together with its keeper loses no request without that permission', DEADLINE, async (t) => {
     if (requireProgram(t, 'perl', 'perl') === null) return;
     const as = IS_ROOT ? account('nobody') : null;
     const options = { kills: 6, as, restricted: true, keepers: true };
@@ -126,7 +126,7 @@ describe('a supervisor that is killed', () => {
     assert.deepEqual(await whoAnswers(await zero.address('http')), { generation, pid });
   });
 
-  it('while it stops its service completes that, and zero stop waits for it', DEADLINE, async (t) => {
+  it('during a stop of its service completes that, and zero stop waits for it', DEADLINE, async (t) => {
     const service = await startSurvivor(t, { options: { shutdown_timeout: '1m' } });
     const { zero, incumbent } = service;
     await keeperPid(zero);
@@ -143,7 +143,7 @@ describe('a supervisor that is killed', () => {
     assert.deepEqual(zero.log.all('worker_signalled').length, 1);
   });
 
-  it('reads what its worker wrote and was told meanwhile', DEADLINE, async (t) => {
+  it('reads the output and the messages of its worker since the kill', DEADLINE, async (t) => {
     const service = await startSurvivor(t);
     const { zero, incumbent } = service;
     await keeperPid(zero);
@@ -158,7 +158,7 @@ describe('a supervisor that is killed', () => {
     assert.deepEqual(zero.log.all('output_lost'), []);
   });
 
-  it('while its service starts tests the gates again', DEADLINE, async (t) => {
+  it('during the start of its service tests the gates again', DEADLINE, async (t) => {
     const service = await startSurvivor(t);
     const { zero, puppets, incumbent } = service;
     await keeperPid(zero);

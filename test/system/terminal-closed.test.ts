@@ -80,7 +80,7 @@ describe('zero on a terminal', () => {
     await assertStopped(zero);
   });
 
-  it('takes a SIGHUP that is sent as a reload', DEADLINE, async (t) => {
+  it('treats a SIGHUP from a process as a reload', DEADLINE, async (t) => {
     const zero = await startThere(t, null);
     await assertReloads(zero);
     await stop(zero, 'SIGTERM');
@@ -106,7 +106,7 @@ describe('zero that was started to survive its terminal', () => {
     'nohup in the foreground': 'nohup COMMAND > /dev/null',
     setsid: 'setsid COMMAND > /dev/null 2>&1 < /dev/null &',
   })) {
-    it(`by ${how}, keeps serving when that is closed, and deploys nothing`, DEADLINE, async (t) => {
+    it(`by ${how}, keeps serving when the terminal is closed, and deploys nothing`, DEADLINE, async (t) => {
       if (requireProgram(t, 'bash', 'bash') === null) return;
       const zero = await startThere(t, typed);
       // The kernel sends its signals before it reports the end of the shell.

@@ -93,7 +93,7 @@ for (const which of ['runtime', 'data'] as const) {
   });
 }
 
-describe('an ordinary user without XDG_RUNTIME_DIR, whose directory in /tmp an attacker made first', () => {
+describe('an ordinary user without XDG_RUNTIME_DIR, whose directory in /tmp an attacker created first', () => {
   const ATTACKS = {
     'with mode 777': (path: string) => {
       mkdirSync(path);
@@ -133,7 +133,7 @@ describe('an ordinary user without XDG_RUNTIME_DIR, whose directory in /tmp an a
   }
 });
 
-describe('a symbolic link in the place of a file of zero', () => {
+describe('a symbolic link in place of a file of zero', () => {
   const CONTENT = 'precious\n';
   /** A folder whose `run` and `data` are there, with a link at that name. */
   const linked = (
@@ -148,7 +148,7 @@ describe('a symbolic link in the place of a file of zero', () => {
     return { folder, target };
   };
 
-  it('state.json, is reported and set aside; what it leads to stays', DEADLINE, async (t) => {
+  it('state.json, is reported and set aside; its target is unchanged', DEADLINE, async (t) => {
     const { folder, target } = linked(t, 'run/state.json');
     const { zero } = await startServing(t, {}, { folder });
     const { file, reason } = await zero.fact('state_set_aside');
@@ -158,7 +158,7 @@ describe('a symbolic link in the place of a file of zero', () => {
     assert.equal(lstatSync(join(folder, 'run/state.json')).isFile(), true);
   });
 
-  it('state.json.new, is reported and removed; what it leads to stays', DEADLINE, async (t) => {
+  it('state.json.new, is reported and removed; its target is unchanged', DEADLINE, async (t) => {
     const { folder, target } = linked(t, 'run/state.json.new');
     const { zero } = await startServing(t, {}, { folder });
     const { message } = await zero.fact('error', { step: 'write state' });
@@ -167,7 +167,7 @@ describe('a symbolic link in the place of a file of zero', () => {
     assert.equal(lstatSync(join(folder, 'run/state.json')).isFile(), true);
   });
 
-  it('history.jsonl, is reported; what it leads to stays, and the service runs', DEADLINE, async (t) => {
+  it('history.jsonl, is reported; its target is unchanged, and the service runs', DEADLINE, async (t) => {
     const { folder, target } = linked(t, 'data/history.jsonl');
     const { zero } = await startServing(t, {}, { folder });
     const { message } = await zero.fact('error', { step: 'write history' });
@@ -175,7 +175,7 @@ describe('a symbolic link in the place of a file of zero', () => {
     assert.equal(readFileSync(target, 'utf8'), CONTENT);
   });
 
-  it('lock, keeps zero from starting; what it leads to stays', DEADLINE, async (t) => {
+  it('lock, prevents the start of zero; its target is unchanged', DEADLINE, async (t) => {
     const { folder, target } = linked(t, 'run/lock');
     const { code, stderr } = await runZero(t, { folder, config: SERVICE });
     assert.equal(
@@ -186,7 +186,7 @@ describe('a symbolic link in the place of a file of zero', () => {
     assert.equal(readFileSync(target, 'utf8'), CONTENT);
   });
 
-  it('the log in a directory that others may write to, keeps zero from starting', DEADLINE, async (t) => {
+  it('the log in a directory that others may write to, prevents the start of zero', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
     const logs = directory(folder, 0o777);
     const target = join(folder, 'target');
@@ -207,7 +207,7 @@ describe('a symbolic link in the place of a file of zero', () => {
 });
 
 describe('zero for a user without a home directory', () => {
-  it('says what to set, and starts with XDG_STATE_HOME', DEADLINE, async (t) => {
+  it('reports what to set, and starts with XDG_STATE_HOME', DEADLINE, async (t) => {
     if (!requireRoot(t, 'acts as a user that is not in the password database')) return;
     const folder = sharedFolder(t);
     const uid = 54321;
@@ -279,7 +279,7 @@ describe('the path of a Unix listener in a directory that the user of the servic
     }
   });
 
-  it('was replaced before a reload changes its mode: the other file stays as it is', DEADLINE, async (t) => {
+  it('may be replaced before a reload changes its mode: the other file is unchanged', DEADLINE, async (t) => {
     const folder = sharedFolder(t);
     const hostile = directory(folder, 0o777);
     const path = join(hostile, 'app.sock');

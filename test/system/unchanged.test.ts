@@ -103,8 +103,8 @@ async function losesNothingUnderZero(
   assert.deepEqual(exits, Array(3).fill({ kind: 'exited', code: 0 }));
 }
 
-describe('a program that was never changed', () => {
-  it('loses no request when zero hands over, and nobody had to name the module', DEADLINE, async (t) => {
+describe('an unchanged program', () => {
+  it('loses no request when zero hands over, without loading the module explicitly', DEADLINE, async (t) => {
     const { address, args } = await program('http', readableFolder(t));
     // Whatever was in NODE_OPTIONS is still there.
     const environment = { NODE_OPTIONS: '--no-deprecation' };
@@ -138,7 +138,7 @@ describe('a program that was never changed', () => {
     assert.equal((await manager.exited).code, 0);
   });
 
-  it('is started by systemd when the first connection comes, and serves it', DEADLINE, async (t) => {
+  it('is started by systemd at the first connection, and serves it', DEADLINE, async (t) => {
     const activate = requireProgram(t, 'systemd-socket-activate', 'systemd');
     if (activate === null) return;
     const { address, args } = await program();
@@ -152,7 +152,7 @@ describe('a program that was never changed', () => {
     assert.deepEqual(await manager.exited, { code: 0, signal: null });
   });
 
-  it('is as it ever was when nobody hands it anything', DEADLINE, async (t) => {
+  it('runs as usual without passed sockets', DEADLINE, async (t) => {
     const { address, port } = await program();
     const [host = ''] = address.split(':');
     const file = fixture('unchanged/programs.cjs');
@@ -163,7 +163,7 @@ describe('a program that was never changed', () => {
     assert.deepEqual(await alone.exited, { code: null, signal: 'SIGTERM' });
   });
 
-  it('is not started through a package manager, which keeps its sockets from it', DEADLINE, async (t) => {
+  it('is not started through a package manager, which withholds its sockets', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
     writeFileSync(join(folder, 'package.json'), '{"scripts":{"start":"node server.js"}}');
     const args = ['run', '--listen', '127.0.0.1:0', '--', 'npm', 'start'];

@@ -52,7 +52,7 @@ async function assertCleanEnd({ zero, folder }: Serving): Promise<void> {
 
 describe('the path of a shared Unix listener', () => {
   it(
-    `is there again within 50 ms when it is removed, ${REMOVALS} times, and that is reported`,
+    `is restored within 50 ms after its removal, ${REMOVALS} times, and that is reported`,
     DEADLINE,
     async (t) => {
       const serving = await startServing(t);
@@ -75,7 +75,7 @@ describe('the path of a shared Unix listener', () => {
     },
   );
 
-  it('is left alone when something else is there, and restored when that is removed', DEADLINE, async (t) => {
+  it('is not touched while another file is there, and restored when that is removed', DEADLINE, async (t) => {
     const serving = await startServing(t);
     const { zero, folder, path } = serving;
     writeFileSync(join(folder, 'other'), 'of somebody else');
@@ -90,7 +90,7 @@ describe('the path of a shared Unix listener', () => {
     await assertCleanEnd(serving);
   });
 
-  it('is reported as lost when the hard link of zero is removed together with it', DEADLINE, async (t) => {
+  it('is reported as lost if the hard link of zero is removed together with it', DEADLINE, async (t) => {
     const serving = await startServing(t);
     const { zero, path } = serving;
     // In one step for zero: it is stopped meanwhile.

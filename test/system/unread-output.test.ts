@@ -67,7 +67,7 @@ function passedOn({ process: child }: Zero, last: number): Promise<string> {
 
 describe('a service that writes while no supervisor reads', () => {
   it(
-    'writes more than a pipe holds and keeps serving; the next zero reads all of it',
+    'writes more than a pipe holds and keeps serving, and the next zero reads all of it',
     DEADLINE,
     async (t) => {
       const { zero, address, next } = await startChatty(t);
@@ -83,7 +83,7 @@ describe('a service that writes while no supervisor reads', () => {
     },
   );
 
-  it('waits with its write when 1 MiB is unread, and loses nothing', DEADLINE, async (t) => {
+  it('blocks in its write at 1 MiB of unread data, and loses nothing', DEADLINE, async (t) => {
     const { zero, address, next } = await startChatty(t);
     await killWithKeeper(zero);
     await httpGet(address, `/start/${TOO_MUCH}`);

@@ -102,7 +102,7 @@ describe('zero upgrade between releases with different formats', () => {
     await restarted.gone;
   });
 
-  it('is refused where the running release cannot write the earlier format', DEADLINE, async (test) => {
+  it('is refused if the running release cannot write the earlier format', DEADLINE, async (test) => {
     const t = reversed(test);
     const installed = new InstallPath(t);
     const next = installNext(t, { writesEarlier: false });
@@ -132,8 +132,8 @@ describe('zero upgrade between releases with different formats', () => {
   });
 });
 
-describe('the service of a later release that was killed', () => {
-  it('is left alone by this release and continued by the later one', DEADLINE, async (test) => {
+describe('the service of a killed later release', () => {
+  it('is not touched by this release, and continued by the later one', DEADLINE, async (test) => {
     const t = reversed(test);
     const next = installNext(t, { writesEarlier: true });
     const { zero: dead, incumbent } = await startServing(

@@ -50,7 +50,7 @@ function installation(t: Scope, text: string): string {
 }
 
 describe('zero upgrade --all', () => {
-  it('upgrades the instances that its own program runs, and no other one', DEADLINE, async (t) => {
+  it('upgrades exactly the instances that its own program runs', DEADLINE, async (t) => {
     const { command: own } = installZero(t);
     // Where an ordinary user's instances are found.
     const environment = { XDG_RUNTIME_DIR: temporaryFolder(t) };
@@ -82,7 +82,7 @@ describe('zero upgrade --all', () => {
     assert.ok((await command(t, zero, 'reload')).stdout.includes('promoted'));
   });
 
-  it('does not go with an instance', async (t) => {
+  it('cannot be combined with an instance', async (t) => {
     const { code, stderr } = await runZero(t, { args: ['upgrade', '--all', '--name', 'hello'] });
     assert.deepEqual([code, stderr], [2, 'zero upgrade: --all does not go with --config or --name\n']);
   });
@@ -119,7 +119,7 @@ describe('zero upgrade', () => {
     assert.deepEqual(await zero.exited, { code: 0, signal: null });
   });
 
-  it('happens on SIGUSR2, and a reload follows as before', DEADLINE, async (t) => {
+  it('runs on SIGUSR2, and a later reload works as before', DEADLINE, async (t) => {
     const zero = await startHello(t);
     const load = startLoad(t, { target: await zero.address('http'), clients: 2 });
     await load.whenPhaseHas(50);
@@ -133,7 +133,7 @@ describe('zero upgrade', () => {
     assert.deepEqual((await load.stop()).failures, {});
   });
 
-  it('waits for a worker that is not ready, and continues with the handover', DEADLINE, async (t) => {
+  it('waits for an unready worker, and continues with the handover', DEADLINE, async (t) => {
     const { zero, puppets, reload } = await startPuppetService(t);
     await nextReady(puppets);
     await zero.fact('handover_finished', { outcome: 'promoted' });
@@ -151,7 +151,7 @@ describe('zero upgrade', () => {
   });
 
   for (const signal of ['SIGHUP', 'SIGTERM'] as const) {
-    it(`whose new program is ended by ${signal} while Node starts costs no request`, DEADLINE, async (t) => {
+    it(`whose new program is ended by ${signal} while Node starts loses no request`, DEADLINE, async (t) => {
       const { zero } = await startSurvivor(t);
       await keeperPid(zero);
       const load = startLoad(t, { target: await zero.address('http'), clients: 4 });
@@ -179,38 +179,42 @@ describe('zero upgrade', () => {
     });
   }
 
-  it('goes on another Node, after the files of the old installation were removed', DEADLINE, async (t) => {
-    const nodes = NODE_MAJORS.map((major) => requireNode(t, major));
-    if (nodes.includes(null)) return;
-    const folder = temporaryFolder(t);
-    // As nvm has it: each version of Node with its own packages.
-    const installations = nodes.map((node, index) => {
-      const prefix = join(folder, `v${NODE_MAJORS[index]}`);
-      mkdirSync(join(prefix, 'bin'), { recursive: true });
-      symlinkSync(`${node}`, join(prefix, 'bin/node'));
-      for (const part of ['bin', 'dist', 'package.json'])
-        cpSync(join(ROOT, part), join(prefix, 'lib/node_modules/zerodown', part), { recursive: true });
-      symlinkSync(join(ROOT, 'node_modules'), join(prefix, 'lib/node_modules/zerodown/node_modules'));
-      symlinkSync('../lib/node_modules/zerodown/bin/zero.js', join(prefix, 'bin/zero'));
-      return prefix;
-    });
-    const [first = '', ...others] = installations;
-    const zero = await startHello(t, [join(first, 'bin/node'), join(first, 'bin/zero')]);
-    const load = startLoad(t, { target: await zero.address('http'), clients: 2 });
-    let old = first;
-    for (const prefix of others) {
-      rmSync(old, { recursive: true });
-      const { code, stderr } = await upgrade(t, zero, join(prefix, 'bin/zero'));
-      assert.equal(code, 0, stderr);
-      const node = realpathSync(`/proc/${zero.pid}/exe`);
-      assert.equal(node, realpathSync(join(prefix, 'bin/node')));
-      old = prefix;
-    }
-    await load.whenPhaseHas(50);
-    assert.equal((await load.stop()).failed, 0);
-    zero.signal('SIGTERM');
-    assert.deepEqual(await zero.exited, { code: 0, signal: null });
-  });
+  it(
+    'continues on another Node after the files of the old installation were removed',
+    DEADLINE,
+    async (t) => {
+      const nodes = NODE_MAJORS.map((major) => requireNode(t, major));
+      if (nodes.includes(null)) return;
+      const folder = temporaryFolder(t);
+      // As nvm has it: each version of Node with its own packages.
+      const installations = nodes.map((node, index) => {
+        const prefix = join(folder, `v${NODE_MAJORS[index]}`);
+        mkdirSync(join(prefix, 'bin'), { recursive: true });
+        symlinkSync(`${node}`, join(prefix, 'bin/node'));
+        for (const part of ['bin', 'dist', 'package.json'])
+          cpSync(join(ROOT, part), join(prefix, 'lib/node_modules/zerodown', part), { recursive: true });
+        symlinkSync(join(ROOT, 'node_modules'), join(prefix, 'lib/node_modules/zerodown/node_modules'));
+        symlinkSync('../lib/node_modules/zerodown/bin/zero.js', join(prefix, 'bin/zero'));
+        return prefix;
+      });
+      const [first = '', ...others] = installations;
+      const zero = await startHello(t, [join(first, 'bin/node'), join(first, 'bin/zero')]);
+      const load = startLoad(t, { target: await zero.address('http'), clients: 2 });
+      let old = first;
+      for (const prefix of others) {
+        rmSync(old, { recursive: true });
+        const { code, stderr } = await upgrade(t, zero, join(prefix, 'bin/zero'));
+        assert.equal(code, 0, stderr);
+        const node = realpathSync(`/proc/${zero.pid}/exe`);
+        assert.equal(node, realpathSync(join(prefix, 'bin/node')));
+        old = prefix;
+      }
+      await load.whenPhaseHas(50);
+      assert.equal((await load.stop()).failed, 0);
+      zero.signal('SIGTERM');
+      assert.deepEqual(await zero.exited, { code: 0, signal: null });
+    },
+  );
 
   const BROKEN: readonly [string, string, RegExp][] = [
     ['a syntax error', 'this is no program', /its check exited with 1: .*SyntaxError/],
@@ -222,7 +226,7 @@ describe('zero upgrade', () => {
       /the state has version 3/,
     ],
   ];
-  it('is refused for a broken installation, and the service is not touched', DEADLINE, async (t) => {
+  it('is refused for a broken installation, and the service is unaffected', DEADLINE, async (t) => {
     const zero = await startHello(t);
     const { cursor } = zero;
     for (const [name, text, message] of BROKEN) {

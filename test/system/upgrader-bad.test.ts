@@ -57,8 +57,8 @@ async function assertServesOn({ program, first, address, pidFile }: Serving): Pr
   assert.equal(readFileSync(pidFile, 'latin1'), `${second.pid}\n`);
 }
 
-describe('bad input of the upgrader', () => {
-  it('wrong options, each with its name', DEADLINE, async (t) => {
+describe('the upgrader reports', () => {
+  it('invalid options, each with its name', DEADLINE, async (t) => {
     const program = await startProgram(t);
     const first = await program.next();
     const complaint = (options: unknown): Promise<string> =>
@@ -101,7 +101,7 @@ describe('bad input of the upgrader', () => {
     await upgraded;
   });
 
-  it('what cannot listen, or not there', DEADLINE, async (t) => {
+  it('an address that cannot be listened on', DEADLINE, async (t) => {
     const state = await serving(t);
     const { first, address } = state;
     const port = Number(address.split(':')[1]);
@@ -178,7 +178,7 @@ describe('bad input of the upgrader', () => {
     await assertServesOn(state);
   });
 
-  it('a Unix path that somebody else listens on, and one that a dead process left', DEADLINE, async (t) => {
+  it('a Unix path of another listener, and replaces one of an exited process', DEADLINE, async (t) => {
     const { program, first } = await serving(t);
     const path = join(program.folder, 'living');
     const other = createServer((socket) => void socket.destroy());
@@ -217,7 +217,7 @@ describe('bad input of the upgrader', () => {
     assert.equal(await first.run(({ upgrader }) => upgrader.exit), 'stopped');
   });
 
-  it('opening a socket while an upgrade is under way, and after it', DEADLINE, async (t) => {
+  it('a new socket during an upgrade, and after it', DEADLINE, async (t) => {
     const state = await serving(t);
     const { program, first, pidFile } = state;
     const open = () =>
@@ -229,7 +229,7 @@ describe('bad input of the upgrader', () => {
     await assert.rejects(open(), failsWith('ALREADY_UPGRADED'));
   });
 
-  it('an executable or a directory that is gone', DEADLINE, async (t) => {
+  it('a missing executable or directory', DEADLINE, async (t) => {
     const state = await serving(t);
     const gone = join(state.program.folder, 'gone');
     for (const [options, message] of [
@@ -243,7 +243,7 @@ describe('bad input of the upgrader', () => {
     await assertServesOn(state);
   });
 
-  it('its own executable is gone', DEADLINE, async (t) => {
+  it('its own missing executable', DEADLINE, async (t) => {
     const folder = join((await startProgram(t)).folder, 'bin');
     mkdirSync(folder);
     const node = join(folder, 'node');
@@ -254,7 +254,7 @@ describe('bad input of the upgrader', () => {
     await assertServesOn(state);
   });
 
-  it('a pid file whose folder is not there', DEADLINE, async (t) => {
+  it('a pid file in a missing directory', DEADLINE, async (t) => {
     const program = await startProgram(t);
     const first = await program.next();
     const pidFile = join(program.folder, 'none', 'app.pid');
@@ -287,7 +287,7 @@ describe('bad input of the upgrader', () => {
     await assertServesOn(state);
   });
 
-  it('a pid file in a folder that may not be written', DEADLINE, async (t) => {
+  it('a pid file in a directory that may not be written', DEADLINE, async (t) => {
     // Nobody may make files there, root included.
     const program = await startProgram(t);
     const first = await program.next();
@@ -295,7 +295,7 @@ describe('bad input of the upgrader', () => {
     await assert.rejects(serveIn(first), /^Error: pid file \/proc\/sys\/app\.pid: (EACCES|ENOENT|EPERM)/);
   });
 
-  it('no descriptors left, in the middle of an upgrade', DEADLINE, async (t) => {
+  it('missing descriptors in the middle of an upgrade', DEADLINE, async (t) => {
     const state = await serving(t, { through: ['prlimit', '--nofile=200:200'] });
     const { first } = state;
     await first.run(({ modules, kept }) => {
@@ -329,7 +329,7 @@ describe('bad input of the upgrader', () => {
     await assertServesOn(state);
   });
 
-  it('a new process that writes rubbish, or nothing that is meant', DEADLINE, async (t) => {
+  it('a new process that sends invalid or incomplete messages', DEADLINE, async (t) => {
     const state = await serving(t);
     for (const [script, message] of [
       ['echo rubbish >&3; exec sleep 1000', /sent an invalid message/],

@@ -61,7 +61,7 @@ const childrenOf = (pid: number): string =>
   readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim();
 
 describe('a new process that is killed', () => {
-  it('at any step leaves the old one as it was', DEADLINE, async (t) => {
+  it('at any step does not affect the old one', DEADLINE, async (t) => {
     const program = await startProgram(t);
     const first = await program.next();
     await createUpgraderIn(first, { probationMs: 60_000 });

@@ -113,7 +113,7 @@ describe('a service that replaces itself under load', () => {
     ]);
   });
 
-  it('nor when clients think between their requests', { timeout: 240_000 }, async (t) => {
+  it('loses no request of clients that pause between their requests', { timeout: 240_000 }, async (t) => {
     const service = await start(t);
     const think = { from: 0, to: 200 };
     await upgradeUnder(service, [

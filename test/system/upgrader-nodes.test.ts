@@ -56,7 +56,7 @@ async function ask(target: { port: number; host: string } | { path: string }): P
 
 describe('an upgrade', () => {
   for (const major of NODE_MAJORS) {
-    it(`on Node ${major}`, { timeout: 60_000 }, async (t) => {
+    it(`passes its tests on Node ${major}`, { timeout: 60_000 }, async (t) => {
       const executable = requireNode(t, major);
       if (executable === null) return;
       const program = await startProgram(t, { executable });

@@ -10,34 +10,30 @@ import { becomeReady, createUpgraderIn, failsWith, replace, startProgram } from 
 const DEADLINE = { timeout: 60_000 };
 
 describe('an upgrade', () => {
-  it(
-    'tells the service manager that it reloads, and which process is the main one then',
-    DEADLINE,
-    async (t) => {
-      const path = join(temporaryFolder(t), 'notify');
-      const fd = createDatagramSocket(path);
-      t.after(() => closeFd(fd));
-      const read = (): string | undefined => receiveDatagram(fd)?.data.toString();
-      const program = await startProgram(t, { environment: { NOTIFY_SOCKET: path } });
-      const first = await program.next();
-      await createUpgraderIn(first);
-      await becomeReady(first);
-      assert.equal(read(), 'READY=1');
-      const failed = await replace(program, first);
-      failed.second.exit(1);
-      await assert.rejects(failed.upgraded, failsWith('CHILD_EXITED'));
-      assert.match(read() ?? '', /^RELOADING=1\nMONOTONIC_USEC=\d+$/);
-      assert.equal(read(), 'READY=1');
-      const { upgraded, second } = await replace(program, first);
-      await becomeReady(second);
-      await upgraded;
-      assert.match(read() ?? '', /^RELOADING=1/);
-      // The new process says so itself, which a manager may not believe; then the old one does.
-      assert.deepEqual([read(), read(), read()], ['READY=1', `MAINPID=${second.pid}\nREADY=1`, undefined]);
-    },
-  );
+  it('notifies the service manager of the reload and of the new main process', DEADLINE, async (t) => {
+    const path = join(temporaryFolder(t), 'notify');
+    const fd = createDatagramSocket(path);
+    t.after(() => closeFd(fd));
+    const read = (): string | undefined => receiveDatagram(fd)?.data.toString();
+    const program = await startProgram(t, { environment: { NOTIFY_SOCKET: path } });
+    const first = await program.next();
+    await createUpgraderIn(first);
+    await becomeReady(first);
+    assert.equal(read(), 'READY=1');
+    const failed = await replace(program, first);
+    failed.second.exit(1);
+    await assert.rejects(failed.upgraded, failsWith('CHILD_EXITED'));
+    assert.match(read() ?? '', /^RELOADING=1\nMONOTONIC_USEC=\d+$/);
+    assert.equal(read(), 'READY=1');
+    const { upgraded, second } = await replace(program, first);
+    await becomeReady(second);
+    await upgraded;
+    assert.match(read() ?? '', /^RELOADING=1/);
+    // The new process says so itself, which a manager may not believe; then the old one does.
+    assert.deepEqual([read(), read(), read()], ['READY=1', `MAINPID=${second.pid}\nREADY=1`, undefined]);
+  });
 
-  it('warns where plain Node cannot reach the service manager', DEADLINE, async (t) => {
+  it('warns if plain Node cannot reach the service manager', DEADLINE, async (t) => {
     const path = join(temporaryFolder(t), 'notify');
     const environment = { NOTIFY_SOCKET: path, ZERODOWN_PLATFORM: 'portable' };
     const program = await startProgram(t, { environment });

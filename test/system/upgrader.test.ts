@@ -74,7 +74,7 @@ describe('an upgrade', () => {
     assert.equal((await upgraded).pid, second.pid);
   });
 
-  it('runs the executable that is behind its name now, in the directory that is', DEADLINE, async (t) => {
+  it('runs the executable and the directory that their paths refer to now', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
     for (const release of ['one', 'two']) {
       mkdirSync(join(folder, release));
@@ -96,33 +96,29 @@ describe('an upgrade', () => {
     assert.equal(second.beginning.directory, join(folder, 'two'));
   });
 
-  it(
-    'looks the script up again as it was given, behind a symbolic link that was swapped',
-    DEADLINE,
-    async (t) => {
-      const folder = temporaryFolder(t);
-      mkdirSync(join(folder, 'node_modules'));
-      symlinkSync(ROOT, join(folder, 'node_modules', 'zerodown'));
-      for (const release of ['one', 'two']) {
-        mkdirSync(join(folder, release));
-        copyFileSync(fixture('upgradable.js'), join(folder, release, 'server.mjs'));
-      }
-      const current = join(folder, 'current');
-      symlinkSync('one', current);
-      const start = { script: 'server.mjs', environment: { PWD: current }, directory: current };
-      const program = await startProgram(t, start);
-      const first = await program.next();
-      assert.equal(first.beginning.argv[1], join(folder, 'one', 'server.mjs'));
-      await createUpgraderIn(first);
-      await becomeReady(first);
-      symlinkSync('two', join(folder, 'next'));
-      renameSync(join(folder, 'next'), current);
-      const { second } = await replace(program, first);
-      assert.equal(second.beginning.argv[1], join(folder, 'two', 'server.mjs'));
-    },
-  );
+  it('resolves the script again as it was given, behind a replaced symbolic link', DEADLINE, async (t) => {
+    const folder = temporaryFolder(t);
+    mkdirSync(join(folder, 'node_modules'));
+    symlinkSync(ROOT, join(folder, 'node_modules', 'zerodown'));
+    for (const release of ['one', 'two']) {
+      mkdirSync(join(folder, release));
+      copyFileSync(fixture('upgradable.js'), join(folder, release, 'server.mjs'));
+    }
+    const current = join(folder, 'current');
+    symlinkSync('one', current);
+    const start = { script: 'server.mjs', environment: { PWD: current }, directory: current };
+    const program = await startProgram(t, start);
+    const first = await program.next();
+    assert.equal(first.beginning.argv[1], join(folder, 'one', 'server.mjs'));
+    await createUpgraderIn(first);
+    await becomeReady(first);
+    symlinkSync('two', join(folder, 'next'));
+    renameSync(join(folder, 'next'), current);
+    const { second } = await replace(program, first);
+    assert.equal(second.beginning.argv[1], join(folder, 'two', 'server.mjs'));
+  });
 
-  it('does not let the marker reach other children', DEADLINE, async (t) => {
+  it('does not pass its marker to other children', DEADLINE, async (t) => {
     const program = await startProgram(t);
     const first = await program.next();
     await createUpgraderIn(first);
@@ -151,7 +147,7 @@ describe('an upgrade', () => {
   });
 
   it(
-    'has a probation in which both serve, and the old one carries on when the new one dies',
+    'has a probation in which both serve, and the old process continues when the new one dies',
     DEADLINE,
     async (t) => {
       const program = await startProgram(t);
@@ -189,7 +185,7 @@ describe('an upgrade', () => {
     },
   );
 
-  it('ends a new process on probation gently, when the old one is stopped', DEADLINE, async (t) => {
+  it('asks a new process on probation to stop when the old one is stopped', DEADLINE, async (t) => {
     const program = await startProgram(t);
     const first = await program.next();
     await createUpgraderIn(first, { probationMs: 60_000 });
@@ -212,7 +208,7 @@ describe('an upgrade', () => {
   });
 
   it(
-    'waits until the process before accepts nothing any more, however long that drains',
+    'waits until the previous process accepts nothing any more, however long that drains',
     DEADLINE,
     async (t) => {
       const program = await startProgram(t);
@@ -248,7 +244,7 @@ describe('an upgrade', () => {
     },
   );
 
-  it('reports what it took, and what became of the connections', DEADLINE, async (t) => {
+  it('reports the taken sockets, and the result of the drain', DEADLINE, async (t) => {
     const program = await startProgram(t);
     const first = await program.next();
     await createUpgraderIn(first);
@@ -273,7 +269,7 @@ describe('an upgrade', () => {
     assert.deepEqual([connections, finished, closedIdle, cut], [1, 0, 1, 0]);
   });
 
-  it('names a listener that was opened behind its back, before it starts anything', DEADLINE, async (t) => {
+  it('reports a listener that was opened without it before it starts a process', DEADLINE, async (t) => {
     const program = await startProgram(t);
     const first = await program.next();
     await createUpgraderIn(first);
@@ -300,7 +296,7 @@ describe('an upgrade', () => {
     await upgraded;
   });
 
-  it('passes its state to the new process, and only to that one', DEADLINE, async (t) => {
+  it('passes its state only to the new process', DEADLINE, async (t) => {
     const program = await startProgram(t);
     const first = await program.next();
     await createUpgraderIn(first);
@@ -325,7 +321,7 @@ describe('an upgrade', () => {
     assert.equal(await third.run(({ upgrader }) => upgrader.state), null);
   });
 
-  it('starts nothing for a state that cannot be passed on', DEADLINE, async (t) => {
+  it('starts no process for a state that cannot be passed on', DEADLINE, async (t) => {
     const program = await startProgram(t);
     const first = await program.next();
     await createUpgraderIn(first);
@@ -344,7 +340,7 @@ describe('an upgrade', () => {
     await upgraded;
   });
 
-  it('is refused under a manager, whose command it names', DEADLINE, async (t) => {
+  it('is refused under a manager, with the command to use', DEADLINE, async (t) => {
     const program = await startProgram(t, { environment: { ZERO_GENERATION: '1' } });
     const first = await program.next();
     await createUpgraderIn(first);
@@ -355,7 +351,7 @@ describe('an upgrade', () => {
     );
   });
 
-  it('goes on when the old process is killed in the middle: the new one takes over', DEADLINE, async (t) => {
+  it('continues if the old process is killed in the middle: the new one takes over', DEADLINE, async (t) => {
     const program = await startProgram(t);
     const first = await program.next();
     const pidFile = join(program.folder, 'app.pid');

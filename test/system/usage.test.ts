@@ -33,7 +33,7 @@ describe('zero status shows', () => {
     assert.match(stdout, /^ {2}worker 0 {2}up {2}pid \d+ {2}[\dhms.]+ {2}[\d.]+ % {2}[\d.]+ MiB$/m);
   });
 
-  it('how often a worker was restarted, and how it exited last', DEADLINE, async (t) => {
+  it('the number of restarts of a worker, and its last exit', DEADLINE, async (t) => {
     const { zero, puppets, incumbent } = await startServing(t);
     const quiet = await statusOf(t, zero);
     assert.equal(quiet.generations[0]?.workers[0]?.last_exit, undefined);

@@ -57,7 +57,7 @@ async function reached(
 }
 
 it(
-  'root, a user and a user in the environment of cron with two services each reach the right one with every command',
+  'root, a user and a user in the environment of cron each reach the right one of two services with every command',
   DEADLINE,
   async (t) => {
     if (!requireRoot(t, 'services of three users')) return;

@@ -32,8 +32,8 @@ const documentsOf = (answer: string): unknown[] =>
     .filter((line) => line.startsWith('{'))
     .map((line) => JSON.parse(line));
 
-describe('a command and a supervisor of versions that are too far apart', () => {
-  it('say so in one line, and nothing is done', DEADLINE, async (t) => {
+describe('a command and a supervisor of incompatible versions', () => {
+  it('report it in one line, and change nothing', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
     const path = join(folder, 'control.sock');
     const config = writeConfig(folder, {
@@ -58,7 +58,7 @@ describe('a command and a supervisor of versions that are too far apart', () => 
     }
   });
 
-  it('is refused by the supervisor as well, which keeps serving', DEADLINE, async (test) => {
+  it('are also refused by the supervisor, which keeps serving', DEADLINE, async (test) => {
     const t = reversed(test);
     const service = await startServing(t, { handover: QUICK });
     const { zero, incumbent } = service;
@@ -99,7 +99,7 @@ describe('a supervisor', () => {
     await zero.exited;
   });
 
-  it('sends nothing that its documents do not have', DEADLINE, async (test) => {
+  it('sends only the documented fields', DEADLINE, async (test) => {
     const t = reversed(test);
     const steps = [{ percent: 50, for: '60s' }];
     const { zero, puppets } = await startServing(t, {

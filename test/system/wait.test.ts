@@ -8,7 +8,7 @@ import { DEADLINE } from '../support/zero.ts';
 const QUICK = { settle: '200ms', drain_timeout: '1s' };
 
 describe('zero reload --no-wait, then zero wait:', () => {
-  it('the number is printed, and its verdict is that of the handover, later too', DEADLINE, async (t) => {
+  it('the printed number leads to the verdict of the handover, also later', DEADLINE, async (t) => {
     const { zero, puppets } = await startServing(t, { handover: QUICK });
     const asked = await command(t, zero, 'reload', '--no-wait', '--json');
     const { outcome, handover } = JSON.parse(asked.stdout);
@@ -27,7 +27,7 @@ describe('zero reload --no-wait, then zero wait:', () => {
     assert.match(text.stdout, /^handover 2 promoted after .*: generation 2 serves\n$/);
   });
 
-  it('a candidate that fails is 10, with what it wrote', DEADLINE, async (t) => {
+  it('a failed candidate exits with 10, and its output is printed', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: QUICK });
     const { zero, puppets } = service;
     const asked = await command(t, zero, 'reload', '--no-wait');
@@ -64,7 +64,7 @@ describe('zero wait while the request waits behind another handover', () => {
     assert.deepEqual([code, JSON.parse(stdout).generation], [0, 3]);
   });
 
-  it('is 14 when a newer request replaces it there', DEADLINE, async (t) => {
+  it('exits with 14 when a newer request replaces it there', DEADLINE, async (t) => {
     const { zero, puppets } = await startServing(t, { handover: QUICK });
     await command(t, zero, 'reload', '--no-wait');
     await puppets.next();
@@ -79,7 +79,7 @@ describe('zero wait while the request waits behind another handover', () => {
     assert.equal((await command(t, zero, 'wait', '3')).code, 14);
   });
 
-  it('is 12 when the handover is aborted, and when zero is stopped', DEADLINE, async (t) => {
+  it('exits with 12 when the handover is aborted, and when zero is stopped', DEADLINE, async (t) => {
     const { zero, puppets } = await startServing(t, { handover: QUICK });
     await command(t, zero, 'reload', '--no-wait');
     const candidate = await puppets.next();
@@ -98,7 +98,7 @@ describe('zero wait while the request waits behind another handover', () => {
 });
 
 describe('zero wait only watches:', () => {
-  it('--timeout is 13, and the handover continues', DEADLINE, async (t) => {
+  it('--timeout exits with 13, and the handover continues', DEADLINE, async (t) => {
     const { zero, puppets } = await startServing(t, { handover: QUICK });
     await command(t, zero, 'reload', '--no-wait');
     const candidate = await puppets.next();
@@ -117,7 +117,7 @@ describe('zero wait only watches:', () => {
     assert.equal((await seen.finished).code, 0);
   });
 
-  it('the deadline of the caller aborts the handover although somebody watches', DEADLINE, async (t) => {
+  it('the deadline of the caller aborts the handover during the wait', DEADLINE, async (t) => {
     const { zero, puppets } = await startServing(t, { handover: QUICK });
     const reloading = startCommand(t, zero, ['reload', '--timeout', '2s']);
     await puppets.next();
@@ -128,7 +128,7 @@ describe('zero wait only watches:', () => {
 });
 
 describe('zero wait for a handover that a signal started', () => {
-  it('has its number in status and history', DEADLINE, async (t) => {
+  it('finds its number in status and history', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: QUICK });
     const { zero, puppets } = service;
     service.reload();
@@ -173,7 +173,7 @@ describe('zero wait for a handover that a signal started', () => {
 });
 
 describe('zero wait for a handover of an earlier supervisor', () => {
-  it('finds it in the history; numbers go on', DEADLINE, async (test) => {
+  it('finds it in the history, and numbers continue', DEADLINE, async (test) => {
     const t = reversed(test);
     const first = await startServing(t, { handover: QUICK });
     first.reload();
@@ -191,8 +191,8 @@ describe('zero wait for a handover of an earlier supervisor', () => {
   });
 });
 
-describe('zero wait for a handover that there is not', () => {
-  it('is 1 and names the known ones; a wrong number is 2', DEADLINE, async (t) => {
+describe('zero wait for an unknown handover', () => {
+  it('exits with 1 and lists the known ones; an invalid number exits with 2', DEADLINE, async (t) => {
     const { zero } = await startServing(t, { handover: QUICK });
     const unknown = await command(t, zero, 'wait', '9');
     assert.deepEqual(

@@ -65,7 +65,7 @@ async function start(scope: Scope): Promise<Watched> {
 
 describe('watch', () => {
   it(
-    'hands over when another executable was renamed over it, and when the symlink was swapped',
+    'reloads when another executable is renamed over the old one, and when the symlink is replaced',
     DEADLINE,
     async (test) => {
       const t = reversed(test);
@@ -101,7 +101,7 @@ describe('watch', () => {
   });
 
   it(
-    'makes one handover of a broken file, and none of one that is gone until it is back',
+    'reloads once for a broken file, and not for a missing one until it exists again',
     DEADLINE,
     async (test) => {
       const t = reversed(test);
@@ -122,7 +122,7 @@ describe('watch', () => {
     },
   );
 
-  it('begins with a config that asks for it', DEADLINE, async (t) => {
+  it('starts with a config that enables it', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
     const file = join(folder, 'version');
     writeFileSync(file, '1');

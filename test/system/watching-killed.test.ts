@@ -16,7 +16,7 @@ const MESSAGES =
   'zero: connection lost. Waiting up to 60 s for the supervisor to run again\n' +
   'zero: the supervisor is running again\n';
 
-describe('a command that follows a supervisor which is killed', () => {
+describe('a command that follows a killed supervisor', () => {
   it('zero status --watch --json prints the status of the next one', DEADLINE, async (t) => {
     const service = await startSurvivor(t);
     const { zero } = service;
@@ -58,7 +58,7 @@ describe('a command that follows a supervisor which is killed', () => {
     assert.deepEqual(wrapped, []);
   });
 
-  it('zero logs -f prints every line once, also those of the time between', DEADLINE, async (t) => {
+  it('zero logs -f prints every line once, also those in between', DEADLINE, async (t) => {
     const service = await startSurvivor(t);
     const { zero, incumbent } = service;
     await keeperPid(zero);
@@ -112,7 +112,7 @@ describe('a command that follows a supervisor which is killed', () => {
     assert.deepEqual([code, stdout, stderr], [0, 'one\ntwo\n', MESSAGES]);
   });
 
-  it('zero status --watch ends where the supervisor is halted and does not answer', DEADLINE, async (t) => {
+  it('zero status --watch ends if the supervisor is halted and does not respond', DEADLINE, async (t) => {
     const { zero } = await startSurvivor(t);
     await keeperPid(zero);
     const watching = startCommand(t, zero, ['status', '--watch', '--json']);
@@ -124,7 +124,7 @@ describe('a command that follows a supervisor which is killed', () => {
     assert.match(stderr, /^zero status: zero has not answered within 10 s /);
   });
 
-  it('zero logs -f and zero status --watch survive an upgrade, too', DEADLINE, async (t) => {
+  it('zero logs -f and zero status --watch survive an upgrade too', DEADLINE, async (t) => {
     const { zero, incumbent } = await startSurvivor(t);
     await keeperPid(zero);
     await incumbent.write(1, 'one\n');

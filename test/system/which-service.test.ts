@@ -7,8 +7,8 @@ import { DEADLINE, type Zero } from '../support/zero.ts';
 
 const reloadsOf = ({ log }: Zero): number => log.all('reload_requested').length;
 
-describe('zero reload, stop and rollback with the config of a service that does not run', () => {
-  it('exit with 3, and leave the service with the other config alone', DEADLINE, async (t) => {
+describe('zero reload, stop and rollback with the config of a service that is not running', () => {
+  it('exit with 3, and do not affect the service with the other config', DEADLINE, async (t) => {
     const { me, folder } = ordinaryUser(t);
     writeService(me, folder);
     const one = writeUnnamedConfig(join(folder, 'one.yaml'), ['app.js']);
@@ -50,7 +50,7 @@ describe('zero reload, stop and rollback with the config of a service that does 
   });
 });
 
-describe('a config file that changes its place while its service runs', () => {
+describe('a moved config file of a running service', () => {
   it(
     'is found by a symlink, a hard link, a relative path, and after it was replaced',
     DEADLINE,
@@ -79,7 +79,7 @@ describe('a config file that changes its place while its service runs', () => {
     },
   );
 
-  it('is refused where two services were started from it', DEADLINE, async (t) => {
+  it('is refused if two services were started from it', DEADLINE, async (t) => {
     const { me, folder } = ordinaryUser(t);
     writeService(me, folder);
     const named = (name: string) => ({
@@ -133,7 +133,7 @@ describe('zero run without a name in two directories', () => {
     assert.deepEqual(again.zero.log.all('generation_promoted')[0]?.generation, 2);
   });
 
-  it('is told to choose another --name where both are the same', DEADLINE, async (t) => {
+  it('is advised to choose another --name if both are the same', DEADLINE, async (t) => {
     const { me, folder } = ordinaryUser(t);
     writeService(me, folder);
     const command = ['run', '--', process.execPath, 'app.js'];
@@ -150,7 +150,7 @@ describe('zero run without a name in two directories', () => {
 });
 
 it(
-  'zero init writes another name where one is that of a service in another directory',
+  'zero init writes another name if a service in another directory has the first one',
   DEADLINE,
   async (t) => {
     const { me, folder } = ordinaryUser(t);

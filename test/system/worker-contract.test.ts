@@ -41,9 +41,9 @@ async function signalLines(zero: Zero): Promise<string[]> {
   return lines;
 }
 
-describe('descriptors of a service', () => {
+describe('the descriptors of a service', () => {
   it(
-    'are at the numbers of the config, gaps and large ones included, and nothing else is open',
+    'have the numbers of the config, including gaps and large ones, and nothing else is open',
     DEADLINE,
     async (t) => {
       const folder = temporaryFolder(t);
@@ -73,7 +73,7 @@ describe('descriptors of a service', () => {
     },
   );
 
-  it('without a number take the next free one from 3', DEADLINE, async (t) => {
+  it('without a number get the next free one from 3', DEADLINE, async (t) => {
     const listeners = [
       { name: 'a', address: '127.0.0.1:0' },
       { name: 'b', address: '127.0.0.1:0', socket_fd: 4 },
@@ -89,26 +89,22 @@ describe('descriptors of a service', () => {
     );
   });
 
-  it(
-    'are the same sockets again for the next generation and for a worker that is started again',
-    DEADLINE,
-    async (t) => {
-      const service = await startReporter(t, {
-        listeners: [{ name: 'http', address: '127.0.0.1:0', socket_fd: 11 }],
-      });
-      const { zero, report, puppets } = service;
-      const next = await service.reload();
-      assertDescriptors(next, [0, 1, 2, 11]);
-      assert.equal(next.announcement.fds[11], report.announcement.fds[11]);
-      await zero.fact('generation_gone', { generation: 1 });
-      process.kill(next.pid, 'SIGKILL');
-      const again = await puppets.next();
-      assert.deepEqual([again.generation, again.announcement.fds[11]], [2, report.announcement.fds[11]]);
-      assertDescriptors(again, [0, 1, 2, 11]);
-    },
-  );
+  it('are the same sockets for the next generation and for a restarted worker', DEADLINE, async (t) => {
+    const service = await startReporter(t, {
+      listeners: [{ name: 'http', address: '127.0.0.1:0', socket_fd: 11 }],
+    });
+    const { zero, report, puppets } = service;
+    const next = await service.reload();
+    assertDescriptors(next, [0, 1, 2, 11]);
+    assert.equal(next.announcement.fds[11], report.announcement.fds[11]);
+    await zero.fact('generation_gone', { generation: 1 });
+    process.kill(next.pid, 'SIGKILL');
+    const again = await puppets.next();
+    assert.deepEqual([again.generation, again.announcement.fds[11]], [2, report.announcement.fds[11]]);
+    assertDescriptors(again, [0, 1, 2, 11]);
+  });
 
-  it('of a service without listeners are 0, 1 and 2', DEADLINE, async (t) => {
+  it('without listeners are 0, 1 and 2', DEADLINE, async (t) => {
     const { report } = await startReporter(t, { listeners: [] });
     assertDescriptors(report, [0, 1, 2]);
   });
@@ -122,7 +118,7 @@ describe('a service process', () => {
     assert.equal(ppid, zero.pid);
   });
 
-  it('has every signal at its default and none blocked', DEADLINE, async (t) => {
+  it('has the default action of every signal, and none is blocked', DEADLINE, async (t) => {
     // perl, which the reporter is written in, ignores SIGFPE; the shell changes nothing.
     const script =
       'while read -r line; do case $line in Sig*) echo "$line";; esac; done </proc/self/status; exec sleep 1000';
@@ -158,7 +154,7 @@ describe('a service process', () => {
     assertDescriptors(report, [0, 1, 2, 3]);
   });
 
-  it('has those of zero where the config says nothing', DEADLINE, async (t) => {
+  it('has those of zero without a config', DEADLINE, async (t) => {
     const { report } = await startReporter(t, { command: after('umask 0013; ulimit -c 0; ulimit -s 4096') });
     const { umask, limits } = report.announcement;
     assert.equal(umask, 0o013);
@@ -167,7 +163,7 @@ describe('a service process', () => {
   });
 
   it(
-    'runs in its directory, and what the links in its path point to is looked up for each generation',
+    'runs in its directory, and the links in its path are resolved for each generation',
     DEADLINE,
     async (t) => {
       const folder = realpathSync(temporaryFolder(t));
@@ -190,34 +186,30 @@ describe('a service process', () => {
     },
   );
 
-  it(
-    'gets its arguments with the placeholders filled in, and every other text as it is',
-    DEADLINE,
-    async (t) => {
-      const args = [
-        '--fd',
-        '${fd.http}',
-        'a${fd.b-2}b${generation}c${worker}',
-        '${fd.none}',
-        '${HOME}',
-        '$fd',
-        '',
-        ' x\ny ',
-        '%h',
-        'é',
-      ];
-      const service = await startReporter(t, {
-        listeners: [
-          { name: 'http', address: '127.0.0.1:0', socket_fd: 17 },
-          { name: 'b-2', address: '127.0.0.1:0', socket_fd: 4 },
-        ],
-        runtime: { args },
-      });
-      const filled = (generation: number) => ['--fd', '17', `a4b${generation}c0`, ...args.slice(3)];
-      assert.deepEqual(service.report.argv.slice(-args.length), filled(1));
-      assert.deepEqual((await service.reload()).argv.slice(-args.length), filled(2));
-    },
-  );
+  it('gets its arguments with placeholders replaced, and all other text unchanged', DEADLINE, async (t) => {
+    const args = [
+      '--fd',
+      '${fd.http}',
+      'a${fd.b-2}b${generation}c${worker}',
+      '${fd.none}',
+      '${HOME}',
+      '$fd',
+      '',
+      ' x\ny ',
+      '%h',
+      'é',
+    ];
+    const service = await startReporter(t, {
+      listeners: [
+        { name: 'http', address: '127.0.0.1:0', socket_fd: 17 },
+        { name: 'b-2', address: '127.0.0.1:0', socket_fd: 4 },
+      ],
+      runtime: { args },
+    });
+    const filled = (generation: number) => ['--fd', '17', `a4b${generation}c0`, ...args.slice(3)];
+    assert.deepEqual(service.report.argv.slice(-args.length), filled(1));
+    assert.deepEqual((await service.reload()).argv.slice(-args.length), filled(2));
+  });
 });
 
 describe('a service that runs as another user', () => {
@@ -239,7 +231,7 @@ describe('a service that runs as another user', () => {
     assertDescriptors(report, [0, 1, 2, 3]);
   });
 
-  it('has another primary group where the config names one', DEADLINE, async (t) => {
+  it('has another primary group if the config sets one', DEADLINE, async (t) => {
     if (!requireRoot(t, 'to start a service as another user')) return;
     const { report } = await startReporter(t, {
       runtime: { user: 'nobody', group: 'daemon', directory: '/' },

@@ -15,7 +15,7 @@ async function portOf(zero: Zero, listener: string): Promise<string> {
 }
 
 describe('the conventions', () => {
-  it('all say the same, each in its own format', DEADLINE, async (t) => {
+  it('all contain the same sockets, each in its own format', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
     const path = join(folder, 'app.sock');
     const { zero, report } = await startReporter(t, {
@@ -80,7 +80,7 @@ describe('the conventions', () => {
     assert.equal(existsSync(second.get('NOTIFY_SOCKET') ?? ''), true);
   });
 
-  it('of systemd are left out, with one warning, where the numbers have a gap', DEADLINE, async (t) => {
+  it('of systemd are omitted with one warning if the numbers have a gap', DEADLINE, async (t) => {
     const service = await startReporter(t, {
       listeners: [
         { name: 'a', address: '127.0.0.1:0', socket_fd: 3 },
@@ -102,7 +102,7 @@ describe('the conventions', () => {
     assert.deepEqual(more, []);
   });
 
-  it('of nginx and php-fpm are there on request, and others are not there then', DEADLINE, async (t) => {
+  it('of nginx and php-fpm are set on request, and then others are not', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
     const path = join(folder, 'fpm.sock');
     const { zero, report } = await startReporter(t, {
@@ -144,7 +144,7 @@ describe('the conventions', () => {
     );
   }
 
-  it('are weaker than what the config says itself', DEADLINE, async (t) => {
+  it('do not override the config', DEADLINE, async (t) => {
     const own = { LISTEN_FDNAMES: 'x', ZERO_GENERATION: 'y', NGINX: 'z;' };
     const variables = Object.entries(own).map(([key, value]) => ({ key, value }));
     const { report } = await startReporter(t, { variables });

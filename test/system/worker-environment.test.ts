@@ -137,7 +137,7 @@ describe('the environment of a service', () => {
     });
   });
 
-  it('is that of zero where the list is empty, bytes that are no text included', DEADLINE, async (t) => {
+  it('is that of zero if the list is empty, including invalid text', DEADLINE, async (t) => {
     const { report } = await startReporter(t, {
       command: [
         'perl',
@@ -158,7 +158,7 @@ describe('the environment of a service', () => {
     assertNoDuplicates(report);
   });
 
-  it('has nothing of what zero itself was told about its sockets', DEADLINE, async (t) => {
+  it("has none of the variables of zero's own sockets", DEADLINE, async (t) => {
     const { zero, report } = await startReporter(t, { environment: { ...OF_ZERO_ITSELF, KEPT: 'yes' } });
     const variables = variablesOf(report);
     assert.equal(variables.get('KEPT'), 'yes');
@@ -171,7 +171,7 @@ describe('the environment of a service', () => {
     assert.equal(variables.get('EINHORN_MASTER_PID'), String(zero.pid));
   });
 
-  it('copies nothing of that either where the list asks for it', DEADLINE, async (t) => {
+  it('has none of those even if the list requests them', DEADLINE, async (t) => {
     const names = Object.keys(OF_ZERO_ITSELF);
     const { report } = await startReporter(t, {
       variables: names.map((key) => ({ key })),
@@ -180,7 +180,7 @@ describe('the environment of a service', () => {
     assert.deepEqual([...variablesOf(report).keys()].sort(), [...CONVENTIONS, 'PUPPET_SOCKET'].sort());
   });
 
-  it('is inherited below a list where the config says so', DEADLINE, async (t) => {
+  it('is inherited below a list if the config requests it', DEADLINE, async (t) => {
     const { report } = await startReporter(t, {
       runtime: { environment: [{ key: 'FOO', value: 'of the list' }], inherit_environment: true },
       environment: { FOO: 'of zero', BAR: 'of zero' },
@@ -218,30 +218,26 @@ describe('the environment of a service', () => {
     },
   );
 
-  it(
-    'is the same behind a change of user, and HOME is that of the user where it is inherited',
-    DEADLINE,
-    async (t) => {
-      if (!requireRoot(t, 'to start a service as another user')) return;
-      const runtime = { user: 'nobody', directory: '/', umask: '0022', limits: { core: 0 } };
-      const variables = Object.entries(AWKWARD).map(([key, value]) => ({ key, value }));
-      const { report } = await startReporter(t, { variables, runtime });
-      assert.equal(report.announcement.uid, account('nobody').uid);
-      assert.deepEqual(withoutConventions(report), inLatin1(AWKWARD));
-      assertNoDuplicates(report);
+  it('is unchanged by a change of user, and an inherited HOME is that of the user', DEADLINE, async (t) => {
+    if (!requireRoot(t, 'to start a service as another user')) return;
+    const runtime = { user: 'nobody', directory: '/', umask: '0022', limits: { core: 0 } };
+    const variables = Object.entries(AWKWARD).map(([key, value]) => ({ key, value }));
+    const { report } = await startReporter(t, { variables, runtime });
+    assert.equal(report.announcement.uid, account('nobody').uid);
+    assert.deepEqual(withoutConventions(report), inLatin1(AWKWARD));
+    assertNoDuplicates(report);
 
-      const inherited = await startReporter(t, {
-        runtime,
-        environment: { ...AWKWARD, HOME: '/root', USER: 'root' },
-      });
-      const { HOME, USER, LOGNAME, ...rest } = withoutConventions(inherited.report);
-      assert.deepEqual([USER, LOGNAME], ['nobody', 'nobody']);
-      assert.notEqual(HOME, '/root');
-      for (const [name, value] of Object.entries(inLatin1(AWKWARD))) assert.equal(rest[name], value, name);
-    },
-  );
+    const inherited = await startReporter(t, {
+      runtime,
+      environment: { ...AWKWARD, HOME: '/root', USER: 'root' },
+    });
+    const { HOME, USER, LOGNAME, ...rest } = withoutConventions(inherited.report);
+    assert.deepEqual([USER, LOGNAME], ['nobody', 'nobody']);
+    assert.notEqual(HOME, '/root');
+    for (const [name, value] of Object.entries(inLatin1(AWKWARD))) assert.equal(rest[name], value, name);
+  });
 
-  it('stays out of the log and of every file', DEADLINE, async (t) => {
+  it('never appears in the log or in a file', DEADLINE, async (t) => {
     const secret = 'correct-horse-battery-staple';
     const file = join(temporaryFolder(t), 'variables');
     writeFileSync(file, `FROM_FILE=${secret}\n`);

@@ -47,7 +47,7 @@ async function startServing(t: TestContext, { folder, app }: Place, runtime = {}
 }
 
 describe('root with a config that every user can write to', () => {
-  it('cannot start zero, and zero check says why', DEADLINE, async (t) => {
+  it('cannot start zero, and zero check reports the reason', DEADLINE, async (t) => {
     if (!requireRoot(t, 'the rule is for root')) return;
     const where = place(t);
     const folder = join(where.folder, 'zero');
@@ -131,7 +131,7 @@ describe('root with a program that every user can write to', () => {
     );
   });
 
-  it('cannot reload, whatever leads to the program, and the service keeps running', DEADLINE, async (t) => {
+  it('cannot reload, by any path to the program, and the service keeps running', DEADLINE, async (t) => {
     if (!requireRoot(t, 'the rule is for root')) return;
     const where = place(t);
     const { folder, directory, app } = where;
@@ -217,7 +217,7 @@ describe('root with files of another user', () => {
     assert.deepEqual([code, stderr], [0, '']);
   });
 
-  it('is warned once of what the user of the service can write to', DEADLINE, async (t) => {
+  it('is warned once of the files that the user of the service can write to', DEADLINE, async (t) => {
     if (!requireRoot(t, 'files of another user')) return;
     const nobody = account('nobody');
     const where = place(t);

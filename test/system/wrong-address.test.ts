@@ -72,7 +72,7 @@ async function failureOf(
   return failure;
 }
 
-describe('a second port that is no listener', () => {
+describe('a second port without a listener', () => {
   it(
     'rolls a reload back, and the verdict reports the worker that holds it and the line to add',
     DEADLINE,
@@ -98,7 +98,7 @@ describe('a second port that is no listener', () => {
     },
   );
 
-  it('is handed over once it is the listener that the verdict asks for', DEADLINE, async (t) => {
+  it('is handed over after the listener of the verdict is added', DEADLINE, async (t) => {
     const [http, metrics] = [await freeAddress(), await freeAddress()];
     const zero = start(t, { addresses: [http, metrics], listeners: [http, metrics] });
     await zero.fact('generation_promoted', { generation: 1 });
@@ -132,7 +132,7 @@ describe('a service that binds the address of a listener itself', () => {
     assert.ok(again.reason?.startsWith(held));
   });
 
-  it('gets the list of listeners where its output has no address', DEADLINE, async (t) => {
+  it('gets the list of listeners if its output has no address', DEADLINE, async (t) => {
     const http = await freeAddress();
     const environment = { NODE_OPTIONS: '', REPORT: 'OSError: [Errno 98] Address already in use' };
     const zero = start(t, { addresses: [http], listeners: [http], environment });
@@ -144,7 +144,7 @@ describe('a service that binds the address of a listener itself', () => {
     );
   });
 
-  it('is told nothing that is not so: nobody holds the address that it reports', DEADLINE, async (t) => {
+  it('gets no advice about an address that no process holds', DEADLINE, async (t) => {
     const [http, free] = [await freeAddress(), await freeAddress()];
     const environment = { NODE_OPTIONS: '', REPORT: `listen tcp ${free}: bind: address already in use` };
     const zero = start(t, { addresses: [http], listeners: [http], environment });
@@ -177,7 +177,7 @@ describe('a service that opens a port of its own instead of using its descriptor
     });
   }
 
-  it('is reported where zero does not test whether it accepts connections', DEADLINE, async (t) => {
+  it('is reported if zero does not test whether it accepts connections', DEADLINE, async (t) => {
     const [http, other] = [await freeAddress(), await freeAddress()];
     const folder = temporaryFolder(t);
     const listened = join(folder, 'listened');
@@ -195,7 +195,7 @@ describe('a service that opens a port of its own instead of using its descriptor
     assert.ok(after <= 2000, `${after} ms`);
   });
 
-  it('is not reported when it waits for a descriptor that zero does not test', DEADLINE, async (t) => {
+  it('is not reported while it waits for a descriptor that zero does not test', DEADLINE, async (t) => {
     const [http, metrics] = [await freeAddress(), await freeAddress()];
     const zero = start(t, {
       addresses: [metrics, http],
@@ -206,7 +206,7 @@ describe('a service that opens a port of its own instead of using its descriptor
     assert.deepEqual(zero.log.all('warning'), []);
   });
 
-  it('is not reported when it also accepts connections on its descriptor', DEADLINE, async (t) => {
+  it('is not reported if it also accepts connections on its descriptor', DEADLINE, async (t) => {
     const [http, metrics] = [await freeAddress(), await freeAddress()];
     const zero = start(t, {
       addresses: [metrics, http],
@@ -218,7 +218,7 @@ describe('a service that opens a port of its own instead of using its descriptor
   });
 });
 
-it('a service that listens elsewhere is reported with both addresses', DEADLINE, async (t) => {
+it('a service that listens on another address is reported with both addresses', DEADLINE, async (t) => {
   const [http, other] = [await freeAddress(), await freeAddress()];
   const zero = start(t, { addresses: [other], listeners: [http], service: { readiness: { timeout: '2s' } } });
   const { step, reason } = await failureOf(zero, 1);
