@@ -78,7 +78,7 @@ describe('the Debian package', () => {
       const said = await install(third);
       assert.match(
         said,
-        /zero: not every running instance was upgraded\. They continue with the program of version 0\.2\.0/,
+        /zero: some running instances were not upgraded\. They keep running version 0\.2\.0/,
       );
       await load.whenPhaseHas(50);
       load.phase('corrected');
