@@ -71,7 +71,7 @@ describe('the admin endpoint', () => {
     const { zero } = service;
     const { message } = await zero.fact('error', { step: 'admin' });
     assert.ok(message.includes(`EADDRINUSE: the port is held by pid ${process.pid} (`), message);
-    assert.match(message, /: there is none$/);
+    assert.match(message, /\. It stays closed\.$/);
     await zero.fact('error', { step: 'admin' }, await handOver(service));
     assert.equal(zero.log.all('error', { step: 'admin' }).length, 2);
     await held.release();
@@ -91,7 +91,7 @@ describe('the admin endpoint', () => {
     service.rewrite(adminAt(held.address));
     const failed = await handOver(service);
     const { message } = await zero.fact('error', { step: 'admin' }, failed);
-    assert.ok(message.endsWith(`: it is still open at ${first}`), message);
+    assert.ok(message.endsWith(`. It stays open at ${first}.`), message);
     assert.equal((await httpGet(first, '/healthz')).status, 200);
 
     const path = join(temporaryFolder(t), 'admin.sock');
