@@ -24,7 +24,7 @@ import {
 
 /** Findings of `zero check` on this machine, beyond the rules of the file. */
 export interface Findings {
-  /** Problems that no change of the machine can correct. */
+  /** Problems that make zero refuse the config. */
   readonly errors: readonly Finding[];
   /** Problems that exist now, or probable mistakes. A missing file or user may be created later. */
   readonly warnings: readonly Finding[];

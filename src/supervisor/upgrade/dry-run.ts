@@ -33,7 +33,10 @@ export interface DryRun {
   readonly vault: number;
 }
 
-/** Starts the new zero in a test mode with a copy of the state. It changes no file and no process. Never rejects. */
+/**
+ * Runs `zero upgrade --check` of the new zero with the vault as standard input. The check changes no file and no
+ * process. Never rejects.
+ */
 export function dryRun(
   program: Program,
   { directory, environment, vault }: DryRun,
