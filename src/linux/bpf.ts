@@ -4,15 +4,15 @@ import { setOption } from './sockets.ts';
 /** One instruction of classic BPF: struct sock_filter of linux/filter.h. */
 export interface Instruction {
   code: number;
-  /** Instructions to skip when a comparison is true, and when it is false: 0 to 255. */
+  /** Number of instructions to skip if a comparison is true, and if it is false: 0 to 255. */
   jt: number;
   jf: number;
   k: number;
 }
 
 /**
- * An instruction whose jumps name labels; a missing label means the next instruction. Labels are strings that stand
- * between instructions.
+ * An instruction whose jumps name labels. Without a label, the next instruction follows. Labels are strings between
+ * instructions.
  */
 export interface Statement {
   code: number;
@@ -21,8 +21,8 @@ export interface Statement {
   jf?: string;
 }
 
-// Offsets of linux/filter.h: reading at SKF_AD_OFF + n gives a value of the kernel's, at SKF_NET_OFF + n byte n of the
-// IP header.
+// Offsets of linux/filter.h: reading at SKF_AD_OFF + n returns a value from the kernel, at SKF_NET_OFF + n byte n of
+// the IP header.
 export const SKF_AD_RANDOM = (-0x1000 + 56) >>> 0;
 export const SKF_NET_OFF = -0x100000 >>> 0;
 
@@ -60,17 +60,17 @@ const compare = (code: number) => (k: number, jt?: string, jf?: string) =>
 export const ld = (offset: number): Statement => ({ code: OPCODES.ld, k: field(offset) });
 export const ldh = (offset: number): Statement => ({ code: OPCODES.ldh, k: field(offset) });
 export const ldb = (offset: number): Statement => ({ code: OPCODES.ldb, k: field(offset) });
-/** The same at X + `offset`: `ldxHeaderLength` first makes that the transport header of an IPv4 packet. */
+/** The same at X + `offset`. `ldxHeaderLength` first makes that an offset in the transport header of an IPv4 packet. */
 export const ldhIndirect = (offset: number): Statement => ({ code: OPCODES.ldhIndirect, k: field(offset) });
 /** X = 4 * (low nibble of the byte at `offset`): the length of an IPv4 header. */
 export const ldxHeaderLength = (offset: number): Statement => ({
   code: OPCODES.ldxHeaderLength,
   k: field(offset),
 });
-/** A = a fresh random 32-bit number, another one at each use. */
+/** A = a new random 32-bit number at each use. */
 export const random = (): Statement => ({ code: OPCODES.ld, k: SKF_AD_RANDOM });
 export const add = (k: number): Statement => ({ code: OPCODES.add, k: k >>> 0 });
-/** A = A * k, without what goes beyond 32 bits. */
+/** A = A * k, truncated to 32 bits. */
 export const mul = (k: number): Statement => ({ code: OPCODES.mul, k: k >>> 0 });
 /** A = A xor X. */
 export const xorX = (): Statement => ({ code: OPCODES.xorX, k: 0 });
@@ -82,9 +82,9 @@ export const mod = (k: number): Statement => {
   if (k < 1) throw new RangeError(`modulus ${k}: the kernel refuses a program that divides by zero`);
   return { code: OPCODES.mod, k: k >>> 0 };
 };
-/** Jumps to the label `to`, however far. */
+/** Jumps to the label `to`, at any distance. */
 export const ja = (to: string): Statement => ({ code: OPCODES.ja, k: 0, jt: to });
-/** Compare A with k, unsigned: go to `jt` when true, to `jf` when false; left out means go on. */
+/** Compares A with k, unsigned: continues at `jt` if true, at `jf` if false. Default: the next instruction. */
 export const jeq = compare(OPCODES.jeq);
 export const jge = compare(OPCODES.jge);
 /** Ends the program with k, or with A: the index of the socket in its reuseport group. */
@@ -94,8 +94,9 @@ export const retA = (): Statement => ({ code: OPCODES.retA, k: 0 });
 const MAX_INSTRUCTIONS = 4096;
 
 /**
- * Resolves labels to relative jumps. Throws RangeError for an unknown or doubled label, a backward jump, a conditional
- * jump over more than 255 instructions, an empty program or one above 4096 instructions (BPF_MAXINSNS).
+ * Resolves labels to relative jumps. Throws RangeError for an unknown or duplicate label, a backward jump, a
+ * conditional jump over more than 255 instructions, an empty program or one with more than 4096 instructions
+ * (BPF_MAXINSNS).
  */
 export function assemble(source: readonly (Statement | string)[]): Instruction[] {
   const labels = new Map<string, number>();
@@ -138,8 +139,8 @@ export function encodeProgram(program: readonly Instruction[]): Buffer {
 }
 
 /**
- * Makes the program choose among the sockets of this socket's reuseport group, in the place of any program before it. No
- * privilege is needed (SO_ATTACH_REUSEPORT_CBPF, socket(7)). Throws SystemError: EINVAL for a program the kernel refuses or
+ * Makes the program select among the sockets of this socket's reuseport group, replacing any earlier program. Needs no
+ * privilege (SO_ATTACH_REUSEPORT_CBPF, socket(7)). Throws SystemError: EINVAL for a program that the kernel refuses or
  * a socket without SO_REUSEPORT, EPERM for a locked one.
  */
 export function attachReuseport(fd: number, program: readonly Instruction[]): void {
@@ -153,7 +154,7 @@ export function attachReuseport(fd: number, program: readonly Instruction[]): vo
   callAbout('reuseport program', 'setsockopt', fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, block, 16);
 }
 
-/** Forbids every holder of the socket to change its program (SO_LOCK_FILTER, socket(7)). This cannot be undone. */
+/** Forbids every holder of the socket to change its program (SO_LOCK_FILTER, socket(7)). This is irreversible. */
 export function lockFilter(fd: number): void {
   setOption(fd, 'lock_filter', 1);
 }

@@ -16,7 +16,7 @@ export interface CapabilitySets {
   readonly bounding: bigint;
 }
 
-/** Those of this process; null where /proc/self/status (proc(5)) does not show them. */
+/** The capabilities of this process. Null if /proc/self/status (proc(5)) does not show them. */
 export function ownCapabilities(): CapabilitySets | null {
   let text: string;
   try {
@@ -33,28 +33,28 @@ export function ownCapabilities(): CapabilitySets | null {
   return { inheritable, permitted, bounding };
 }
 
-/** Loads what the other functions of this module call, so that they need hardly any memory later. */
+/** Loads the functions that the other functions of this module call, so that they need very little memory later. */
 export function prepareCapabilities(): void {
   bind('prctl');
   bind('capset');
 }
 
-/** This thread keeps its permitted capabilities when it changes its user. execve(2) ends that. Throws SystemError. */
+/** Makes this thread keep its permitted capabilities when it changes its user, until execve(2). Throws SystemError. */
 export function keepCapabilities(): void {
   callAbout('PR_SET_KEEPCAPS', 'prctl', PR_SET_KEEPCAPS, 1, 0, 0, 0);
 }
 
 /**
- * Makes these the permitted, effective, inheritable and ambient capabilities of this thread: a program without
- * privileges of its own that it executes has exactly these (capabilities(7)). Throws SystemError EPERM for one that is
- * not permitted, or not in the bounding set.
+ * Makes these the permitted, effective, inheritable and ambient capabilities of this thread. A program without
+ * privileges of its own that it executes then has exactly these (capabilities(7)). Throws SystemError EPERM for one
+ * that is not permitted, or not in the bounding set.
  * @param numbers as in linux/capability.h
  */
 export function setCapabilities(numbers: readonly number[]): void {
   const mask = numbers.reduce((sum, number) => sum | (1n << BigInt(number)), 0n);
   const header = Buffer.alloc(8);
   header.writeUInt32LE(CAPABILITY_VERSION_3, 0);
-  // Two blocks of 32 bits each of effective, permitted and inheritable (capget(2)).
+  // Two blocks, each with 32 bits of effective, permitted and inheritable (capget(2)).
   const data = Buffer.alloc(24);
   for (const block of [0, 1]) {
     const bits = Number((mask >> BigInt(32 * block)) & 0xffffffffn);
@@ -66,7 +66,10 @@ export function setCapabilities(numbers: readonly number[]): void {
     callAbout('PR_CAP_AMBIENT_RAISE', 'prctl', PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, number, 0, 0);
 }
 
-/** Nothing that this thread executes gains privileges (prctl(2), PR_SET_NO_NEW_PRIVS). Throws SystemError. */
+/**
+ * Prevents programs that this thread executes from gaining privileges (prctl(2), PR_SET_NO_NEW_PRIVS). Throws
+ * SystemError.
+ */
 export function forbidNewPrivileges(): void {
   callAbout('PR_SET_NO_NEW_PRIVS', 'prctl', PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }

@@ -16,16 +16,16 @@ import {
 import { encodeAddress } from './sockaddr.ts';
 import { bindSocket, closeFd, openSocket, setOption } from './sockets.ts';
 
-/** One datagram. `sender` is who the kernel says it was; `fds` now belong to the caller, who closes them. */
+/** One datagram. `sender` contains the credentials from the kernel. The caller owns `fds` and closes them. */
 export interface Datagram {
   data: Buffer;
   sender: { pid: number; uid: number; gid: number } | null;
   fds: number[];
-  /** More bytes or descriptors were sent than there was room for. */
+  /** More bytes or descriptors were sent than there was space for. */
   truncated: boolean;
 }
 
-// systemd's own limits: a notification is at most PIPE_BUF bytes (sd_notify(3)); unix(7): SCM_MAX_FD is 253.
+// systemd's own limits: a notification has at most PIPE_BUF bytes (sd_notify(3)); unix(7): SCM_MAX_FD is 253.
 const DATA_CAPACITY = 4096;
 const MAX_DESCRIPTORS = 253;
 const CREDENTIALS_SIZE = 12;
@@ -37,7 +37,7 @@ const controlCapacity = controlSpace(CREDENTIALS_SIZE) + controlSpace(MAX_DESCRI
 let receiveBlock: ReturnType<typeof messageBlock> | undefined;
 
 /**
- * The next datagram of a Unix datagram socket, up to 4096 bytes of it, or null when none waits. The sender is known when
+ * The next datagram of a Unix datagram socket, up to 4096 bytes of it, or null if none waits. The sender is known if
  * the socket has `passcred` set. Throws SystemError.
  */
 export function receiveDatagram(fd: number): Datagram | null {
@@ -64,8 +64,8 @@ export function receiveDatagram(fd: number): Datagram | null {
 }
 
 /**
- * Sends one datagram to the Unix socket at `path` ('@name' abstract), with descriptors beside it; what NOTIFY_SOCKET wants.
- * Throws SystemError (ENOENT, ECONNREFUSED, EAGAIN when the receiver's queue is full).
+ * Sends one datagram with optional descriptors to the Unix socket at `path` ('@name' abstract), for example to
+ * NOTIFY_SOCKET. Throws SystemError (ENOENT, ECONNREFUSED, EAGAIN if the receiver's queue is full).
  */
 export function sendDatagram(path: string, data: string | Buffer, fds: readonly number[] = []): void {
   const bytes = typeof data === 'string' ? Buffer.from(data) : data;
@@ -85,9 +85,9 @@ export function sendDatagram(path: string, data: string | Buffer, fds: readonly 
 }
 
 /**
- * A Unix datagram socket at `path` that learns each sender's credentials. A socket left there is replaced, any other file
- * is EADDRINUSE. Nobody but the owner can send before `mode` (default 0600), `uid` and `gid` are in place.
- * Throws SystemError, ReplacedFileError, or the file system's error for chown and chmod.
+ * Creates a Unix datagram socket at `path` that receives each sender's credentials. An existing socket there is
+ * replaced; any other file is EADDRINUSE. Only the owner can send before `mode` (default 0600), `uid` and `gid` are
+ * set. Throws SystemError, ReplacedFileError, or the file system's error for chown and chmod.
  */
 export function createDatagramSocket(
   path: string,
@@ -98,7 +98,7 @@ export function createDatagramSocket(
   try {
     setOption(fd, 'passcred', 1);
     if (!path.startsWith('@')) unlinkSocket(path);
-    // The name gets the mode that the socket itself has at bind (unix_bind_bsd in net/unix/af_unix.c), less the umask.
+    // The file gets the mode that the socket itself has at bind (unix_bind_bsd in net/unix/af_unix.c), minus the umask.
     fchmodSync(fd, 0o600);
     bindSocket(fd, { family: 'unix', path });
     if (path.startsWith('@')) return fd;

@@ -2,19 +2,19 @@ import { tryCall } from './libc.ts';
 import { reactor, type Watch } from './reactor.ts';
 import { closeFd, shutdownSending } from './sockets.ts';
 
-/** How long a connection is read after this side has ended it, in milliseconds. */
+/** Maximum time for which a connection is read after this side has ended it, in milliseconds. */
 export const MAX_ENDING_TIME = 5_000;
-/** How many bytes are read after this side has ended a connection. */
+/** Maximum number of bytes that are read after this side has ended a connection. */
 export const MAX_ENDING_BYTES = 1024 * 1024;
 
 const MSG_DONTWAIT = 0x40;
 const CHUNK = Buffer.alloc(64 * 1024);
 
 /**
- * Ends a connection with FIN, whatever the other end has sent, and closes its descriptor: at once where the other end
- * has closed already, else when it does. close(2) with unread data would send a reset instead (RFC 2525, section 2.17),
- * and so would data that arrives after close(2). So the connection is read to its end first, but no longer than
- * MAX_ENDING_TIME and no more than MAX_ENDING_BYTES. The caller does not use the descriptor any more. Never throws.
+ * Ends a connection with FIN, even if the other end has sent data. Closes its descriptor at once if the other end has
+ * closed already, else when it does. close(2) with unread data would send a reset instead (RFC 2525, section 2.17), and
+ * so would data that arrives after close(2). So the connection is read to its end first, but for at most
+ * MAX_ENDING_TIME and MAX_ENDING_BYTES. The caller must not use the descriptor any more. Never throws.
  */
 export function endConnection(fd: number): void {
   let left = MAX_ENDING_BYTES;
@@ -44,12 +44,12 @@ export function endConnection(fd: number): void {
       return;
     }
   } catch {
-    // The connection cannot be watched (ENOSPC, ENOMEM): it is closed as it is.
+    // The connection cannot be watched (ENOSPC, ENOMEM) and is closed at once.
   }
   close();
 }
 
-/** Reads and drops what has arrived; 0 at the end of the connection, also of one that was reset. */
+/** Reads and discards received data; 0 at the end of the connection, even after a reset. */
 function readNow(fd: number): number | 'EAGAIN' {
   const failures = ['ECONNRESET', 'ECONNREFUSED', 'ENOTCONN', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH'] as const;
   const result = tryCall(['EAGAIN', ...failures], 'recv', fd, CHUNK, CHUNK.length, MSG_DONTWAIT);

@@ -8,13 +8,13 @@ import { socketInode } from './socket-holder.ts';
 import { closeFd, inodeOf } from './sockets.ts';
 
 /**
- * So many connections are ended at a time, and then others go first for a moment: a service closes a few at once sooner
- * than hundreds, and until it has closed a connection, its client may send another request.
+ * Number of connections that are ended before a short pause. A service closes a few at once faster than hundreds, and
+ * until it has closed a connection, its client may send another request.
  */
 const BATCH = 25;
 const PAUSE = 5;
 
-/** No call takes much longer than a second. */
+/** Limit, so that a call takes not much longer than a second. */
 const MAX_ENDED = 5_000;
 
 const SHUT_RD = 0;
@@ -22,12 +22,12 @@ const MSG_PEEK = 0x2;
 const MSG_DONTWAIT = 0x40;
 
 /**
- * Ends the receiving side of connections that other processes have: each of these processes reads end-of-file, as if the
- * client had closed, while the client still gets what is sent. Leaves a connection alone on which something has arrived,
- * and ends at most MAX_ENDED in one call. Rejects with SystemError: EPERM where this process may not take descriptors of
+ * Ends the receiving side of connections that other processes have. Each of these processes reads end-of-file, as if
+ * the client had closed, while the client still receives the service's data. Skips a connection with received data, and
+ * ends at most MAX_ENDED in one call. Rejects with SystemError: EPERM if this process may not take descriptors of
  * another one.
- * @param inodes of the sockets
- * @returns how many connections were ended
+ * @param inodes inodes of the sockets
+ * @returns the number of ended connections
  */
 export async function endReceiving(
   pids: readonly number[],
@@ -43,7 +43,7 @@ export async function endReceiving(
       for (const number of descriptorNumbers(pid)) {
         if (left.size === 0 || ended >= MAX_ENDED) return ended;
         const inode = socketInode(linkOf(pid, number));
-        // Processes can share a connection: it is ended once.
+        // Processes can share a connection, which is ended once.
         if (inode !== null && left.delete(inode) && endOne(pidfd, number, inode)) {
           ended += 1;
           if (ended % BATCH === 0) await setTimeout(PAUSE);
@@ -61,7 +61,7 @@ function endOne(pidfd: number, number: number, inode: number): boolean {
   const fd = unlessGone(() => pidfdGetfd(pidfd, number));
   if (fd === null) return false;
   try {
-    // The number may mean another file by now.
+    // The number may refer to another file by now.
     if (inodeOf(fd) !== inode) return false;
     const byte = Buffer.alloc(1);
     const waiting = tryCall(
@@ -72,7 +72,7 @@ function endOne(pidfd: number, number: number, inode: number): boolean {
       1,
       MSG_PEEK | MSG_DONTWAIT,
     );
-    // A number: bytes have arrived, or the client has closed.
+    // A number: data has arrived, or the client has closed.
     return waiting === 'EAGAIN' && tryCall(['ENOTCONN'], 'shutdown', fd, SHUT_RD) !== 'ENOTCONN';
   } finally {
     closeFd(fd);
@@ -83,7 +83,7 @@ function openProcess(pid: number): number | null {
   return unlessGone(() => pidfdOpen(pid));
 }
 
-/** null where the process has exited or has closed the descriptor meanwhile. */
+/** Null if the process has exited or has closed the descriptor meanwhile. */
 function unlessGone(open: () => number): number | null {
   try {
     return open();

@@ -2,20 +2,19 @@ import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
 
 const numberByName: ReadonlyMap<string, number> = new Map(Object.entries(constants.errno));
-// EWOULDBLOCK and EOPNOTSUPP are second names of EAGAIN and ENOTSUP (errno(3)); libuv's names are taken first.
+// EWOULDBLOCK and EOPNOTSUPP are second names of EAGAIN and ENOTSUP (errno(3)). libuv's names have priority.
 const nameByErrno = new Map([...numberByName].map(([name, errno]) => [errno, name]));
 
 /**
- * A failed system call.
- * `code` is the errno's name ('EACCES'), `errno` its positive number, `syscall` the step that failed ('bind').
- * The message reads `bind 127.0.0.1:80: EACCES: permission denied`.
+ * A failed system call. `code` is the errno name ('EACCES'), `errno` its positive number, `syscall` the failed step
+ * ('bind'). The message is `bind 127.0.0.1:80: EACCES: permission denied`.
  */
 export class SystemError extends Error {
   readonly code: string;
   readonly errno: number;
   readonly syscall: string;
 
-  /** `subject` is what the call was about: an address, a path, a descriptor. */
+  /** @param subject the object of the call: an address, a path, a descriptor */
   constructor(syscall: string, errno: number, subject?: string) {
     const code = errnoName(errno);
     const subjectText = subject === undefined ? '' : ` ${subject}`;
@@ -27,14 +26,14 @@ export class SystemError extends Error {
   }
 }
 
-/** The positive errno of a name such as 'EACCES'. Throws RangeError for a name that Linux does not have. */
+/** The positive errno of a name such as 'EACCES'. Throws RangeError for a name that does not exist on Linux. */
 export function errnoNumber(name: string): number {
   const errno = numberByName.get(name);
   if (errno !== undefined) return errno;
   throw new RangeError(`unknown errno name: ${name}`);
 }
 
-// Each call makes another map.
+// Cached, because each call creates a new map.
 let systemErrors: ReadonlyMap<number, readonly [name: string, description: string]> | undefined;
 
 function systemError(errno: number): readonly [name: string, description: string] | undefined {

@@ -10,9 +10,9 @@ const SIGPIPE = 13;
 const SIGXFSZ = 25;
 
 /**
- * Prepares to replace this process's program; pid, children and the descriptors without close-on-exec stay. The
- * function that is returned does so, needs hardly any memory of its own, and returns only by throwing SystemError.
- * Throws SystemError EINVAL for a NUL in a string.
+ * Prepares to replace this process's program. The pid, the children and the descriptors without close-on-exec stay. The
+ * returned function replaces the program, needs very little memory, and returns only by throwing SystemError. Throws
+ * SystemError EINVAL for a NUL in a string.
  */
 export function prepareExec(
   path: string,
@@ -30,19 +30,19 @@ export function prepareExec(
 }
 
 /**
- * Undoes what Node does to signals at its start and what execve(2) would pass on: it ignores SIGPIPE and SIGXFSZ.
- * Handlers are removed by execve itself. Throws SystemError.
+ * Reverts Node's changes to signals that execve(2) would pass on: Node ignores SIGPIPE and SIGXFSZ at its start. execve
+ * itself removes handlers. Throws SystemError.
  */
 export function restoreIgnoredSignals(): void {
   for (const signal of [SIGPIPE, SIGXFSZ]) callAbout(`signal ${signal}`, 'signal', signal, SIG_DFL);
 }
 
-/** Undoes restoreIgnoredSignals(), after an execve(2) that failed. Throws SystemError. */
+/** Reverts restoreIgnoredSignals() after a failed execve(2). Throws SystemError. */
 export function ignoreSignalsAgain(): void {
   for (const signal of [SIGPIPE, SIGXFSZ]) callAbout(`signal ${signal}`, 'signal', signal, SIG_IGN);
 }
 
-/** Whether the descriptor is closed by exec from now on. Throws SystemError EBADF. */
+/** Sets whether exec closes the descriptor. Throws SystemError EBADF. */
 export function setCloseOnExec(fd: number, closeOnExec: boolean): void {
   callAbout(`descriptor ${fd}`, 'fcntl', fd, F_SETFD, closeOnExec ? FD_CLOEXEC : 0);
 }

@@ -1,27 +1,30 @@
 import { readFileSync } from 'node:fs';
 
-/** TCP_RTO_MAX (include/net/tcp.h): no two answers are further apart. Seconds, as all of this. */
+/** TCP_RTO_MAX (include/net/tcp.h): the maximum time between two answers. All times here are seconds. */
 const MAX_PAUSE = 120;
-/** The kernel's default, where the setting is hidden. */
+/** The kernel's default, used if the setting is hidden. */
 const DEFAULT_RETRIES = 5;
-/** A client's last word may be on its way. */
+/** A client's last packet may be on its way. */
 const SLACK = 2;
 
-/** tcp_synack_retries (tcp(7)): how often the kernel answers a client's first packet again before it gives the connection up. */
+/**
+ * tcp_synack_retries (tcp(7)): how often the kernel repeats its answer to a client's first packet before it gives up.
+ */
 export function synAckRetries(): number {
   try {
     const text = readFileSync('/proc/sys/net/ipv4/tcp_synack_retries', 'latin1').trim();
     return /^\d+$/.test(text) ? Number(text) : DEFAULT_RETRIES;
   } catch {
-    // A sandbox that hides it.
+    // A sandbox hides the setting.
     return DEFAULT_RETRIES;
   }
 }
 
 /**
- * How long a handshake can take that the kernel has answered, in milliseconds: it answers again after 1, 2, 4 seconds and so on
- * (reqsk_timer_handler, net/ipv4/inet_connection_sock.c), until it has done so `retries` times and, of a connection that waits for its
- * first bytes, for `deferSeconds` (TCP_DEFER_ACCEPT; syn_ack_recalc there).
+ * Maximum time for a handshake that the kernel has answered, in milliseconds. The kernel repeats its answer after 1, 2,
+ * 4 seconds and so on (reqsk_timer_handler, net/ipv4/inet_connection_sock.c), `retries` times. For a connection that
+ * waits for its first data, it continues for at least `deferSeconds` (TCP_DEFER_ACCEPT; syn_ack_recalc in the same
+ * file).
  */
 export function handshakeTime(retries: number, deferSeconds: number): number {
   let seconds = 0;

@@ -4,7 +4,7 @@ import { AF_INET, AF_INET6, inet4Bytes, inet6Bytes, type SocketAddress } from '.
 
 export type InetAddress = Extract<SocketAddress, { family: 'inet' | 'inet6' }>;
 
-// enum of include/net/tcp_states.h, from 1.
+// Enum of include/net/tcp_states.h, from 1.
 const STATES = [
   'ESTABLISHED',
   'SYN_SENT',
@@ -21,7 +21,7 @@ const STATES = [
 ] as const;
 export type TcpState = (typeof STATES)[number];
 
-/** Those of a connection that can belong to a process. */
+/** The states of connections that can belong to a process. */
 export const CONNECTION_STATES: readonly TcpState[] = [
   'ESTABLISHED',
   'FIN_WAIT1',
@@ -32,9 +32,9 @@ export const CONNECTION_STATES: readonly TcpState[] = [
 ];
 
 /**
- * What sock_diag(7) tells about a TCP socket. `inode` is 0 while no file belongs to it: before accept, and after close.
- * `rqueue` and `wqueue` are unread and unsent bytes; of a LISTEN socket, connections to accept and the backlog.
- * `cookie` stays the same for the socket's life and is never used again.
+ * A TCP socket as sock_diag(7) reports it. `inode` is 0 while no file belongs to it: before accept, and after close.
+ * `rqueue` and `wqueue` are unread and unsent bytes; for a LISTEN socket, connections to accept and the backlog.
+ * `cookie` stays the same for the socket's life and is never reused.
  */
 export interface TcpSocket {
   state: TcpState;
@@ -47,7 +47,9 @@ export interface TcpSocket {
   wqueue: number;
 }
 
-/** A connection, with the milliseconds since data was last sent and received; null where the kernel gave no tcp_info. */
+/**
+ * A connection, with the milliseconds since data was last sent and received. Null if the kernel returned no tcp_info.
+ */
 export interface TcpConnection extends TcpSocket {
   lastSentMs: number | null;
   lastReceivedMs: number | null;
@@ -57,11 +59,11 @@ const IPPROTO_TCP = 6;
 const IPPROTO_UDP = 17;
 const INET_DIAG_INFO = 2;
 const INET_DIAG_SKMEMINFO = 7;
-// enum of linux/sock_diag.h.
+// Enum of linux/sock_diag.h.
 const SK_MEMINFO_DROPS = 8;
 const INET_DIAG_SOCKOPT = 22;
 const REQUEST_SIZE = 56;
-// struct inet_diag_msg: its size, and where some of its fields are.
+// struct inet_diag_msg: its size, and the offsets of some fields.
 const MESSAGE_SIZE = 72;
 const LOCAL_PORT = 4;
 const INODE = 68;
@@ -83,7 +85,7 @@ interface Request {
   protocol?: number;
 }
 
-// struct inet_diag_req_v2 of linux/inet_diag.h; the cookie of all ones is INET_DIAG_NOCOOKIE.
+// struct inet_diag_req_v2 of linux/inet_diag.h; a cookie of all ones is INET_DIAG_NOCOOKIE.
 function encodeRequest(request: Request): Buffer {
   const bytes = Buffer.alloc(REQUEST_SIZE);
   bytes[0] = request.family;
@@ -102,8 +104,8 @@ function encodeRequest(request: Request): Buffer {
 }
 
 /**
- * The socket of exactly this connection, seen from `local`; a connection that nobody has is null, or the LISTEN socket of
- * the address: the kernel looks there next. Costs no dump. Throws SystemError.
+ * The socket of exactly this connection, seen from `local`. If it does not exist, null or the LISTEN socket of the
+ * address, which the kernel looks up next. Needs no dump. Throws SystemError.
  */
 export function findTcpSocket(local: InetAddress, remote: InetAddress): TcpSocket | null {
   const answer = lookUp(local, remote);
@@ -111,8 +113,9 @@ export function findTcpSocket(local: InetAddress, remote: InetAddress): TcpSocke
 }
 
 /**
- * Whether the socket of exactly this connection has IP_BIND_ADDRESS_NO_PORT set, an option that means nothing on a connection and that
- * it inherits from the socket it came in by. Null where there is no such connection, or the kernel (before 5.10) does not tell.
+ * Whether the socket of exactly this connection has IP_BIND_ADDRESS_NO_PORT set. The option has no effect on a
+ * connection, which inherits it from its listening socket. Null if there is no such connection, or the kernel (before
+ * 5.10) does not report the option.
  */
 export function hasBindAddressNoPort(local: InetAddress, remote: InetAddress): boolean | null {
   const answer = lookUp(local, remote);
@@ -133,9 +136,9 @@ function lookUp(local: InetAddress, remote: InetAddress): Buffer | null {
 }
 
 /**
- * The connections of one family in these states, from the lowest of the local ports to the highest: those on other
- * ports in between are among them (localPort()). One walk over the kernel's table for all ports, on another thread.
- * Rejects with SystemError.
+ * The connections of one family in these states, from the lowest of the local ports to the highest, including those on
+ * other ports in between (localPort()). One walk over the kernel's table for all ports, on another thread. Rejects with
+ * SystemError.
  * @param withInfo adds tcp_info, which is most of the work and of the bytes
  */
 export function walkTcpSockets(
@@ -158,14 +161,14 @@ export function localPort(bytes: Buffer, start: number): number {
   return bytes.readUInt16BE(start + LOCAL_PORT);
 }
 
-// enum of linux/inet_diag.h.
+// Enum of linux/inet_diag.h.
 const INET_DIAG_REQ_BYTECODE = 1;
 const INET_DIAG_BC_S_GE = 2;
 const INET_DIAG_BC_S_LE = 3;
 
 /**
- * An attribute that keeps sockets out of a dump whose local port is not in the range: two comparisons, each of two
- * struct inet_diag_bc_op, the port in the second one. A comparison that fails jumps behind the end, which means no
+ * An attribute that excludes sockets from a dump whose local port is not in the range: two comparisons, each with two
+ * struct inet_diag_bc_op, the second containing the port. A failed comparison jumps behind the end, which means "no"
  * (inet_diag_bc_run, net/ipv4/inet_diag.c).
  */
 function portFilter(min: number, max: number): Buffer {
@@ -188,8 +191,8 @@ function portFilter(min: number, max: number): Buffer {
 }
 
 /**
- * What the kernel says about the one socket with this `inet_diag_sockid`, cookie included, with tcp_info; null when there is none. Throws
- * SystemError, ESTALE when the connection of these addresses is another one.
+ * The kernel's message about the one socket with this `inet_diag_sockid`, cookie included, with tcp_info. Null if it
+ * does not exist. Throws SystemError, ESTALE if another connection has these addresses.
  */
 export function lookUpTcpMessage(family: number, id: Buffer): Buffer | null {
   const request = encodeRequest({ family, states: 0xffffffff, local: { port: 0 }, withInfo: true });
@@ -203,12 +206,12 @@ export interface PortRange {
 }
 
 interface DumpOptions {
-  /** Adds the times of the last bytes. */
+  /** Adds the times of the last data. */
   readonly withInfo?: boolean;
   readonly families?: readonly number[];
-  /** Whether the socket with this inode is left out, before it is decoded. */
+  /** Whether to skip the socket with this inode before it is decoded. */
   readonly leftOut?: (inode: number) => boolean;
-  /** Only sockets on these local ports, from the first to the last. */
+  /** Only sockets on these local ports, first to last. */
   readonly ports?: PortRange;
 }
 
@@ -226,19 +229,25 @@ export function* dumpTcp(
   }
 }
 
-/** How much a socket that takes connections or datagrams holds for its service, and what it could not take. */
+/** Data that a socket which accepts connections or datagrams holds for its service, and its drops. */
 export interface Intake {
   readonly inode: number;
-  /** TCP: connections in the accept queue; UDP: bytes that nobody has read. */
+  /** TCP: connections in the accept queue. UDP: unread bytes. */
   readonly waiting: number;
-  /** Since the socket was made: connections and datagrams that were not taken, mostly because there was no room (sk_drops); null where the kernel does not tell. */
+  /**
+   * Connections and datagrams that were dropped since the socket was created, mostly for lack of space (sk_drops). Null
+   * if the kernel does not report it.
+   */
   readonly drops: number | null;
 }
 
-/** The sockets that listen on a TCP port, or are bound to a UDP port, of IPv4 and IPv6; 0: on any port. Throws SystemError. */
+/**
+ * The sockets that listen on a TCP port, or are bound to a UDP port, of IPv4 and IPv6; 0: on any port. Throws
+ * SystemError.
+ */
 export function intakesOn(network: 'tcp' | 'udp', port: number): Intake[] {
   const found: Intake[] = [];
-  // A UDP socket that is not connected is CLOSE (udp_diag_dump, net/ipv4/udp_diag.c).
+  // An unconnected UDP socket is CLOSE (udp_diag_dump, net/ipv4/udp_diag.c).
   const [protocol, states] =
     network === 'tcp' ? [IPPROTO_TCP, stateMask('LISTEN')] : [IPPROTO_UDP, stateMask('CLOSE')];
   for (const family of [AF_INET, AF_INET6]) {
@@ -248,7 +257,8 @@ export function intakesOn(network: 'tcp' | 'udp', port: number): Intake[] {
   return found;
 }
 
-// tcp_listendrop (include/net/tcp.h) counts there what a full queue, a lack of memory and a filter turned away; udp_queue_rcv_skb a full buffer.
+// sk_drops: tcp_listendrop (include/net/tcp.h) counts refusals because of a full queue, a lack of memory or a filter;
+// udp_queue_rcv_skb counts those because of a full buffer.
 function decodeIntake(bytes: Buffer): Intake {
   const memory = attributes(bytes, MESSAGE_SIZE).get(INET_DIAG_SKMEMINFO);
   const at = SK_MEMINFO_DROPS * 4;

@@ -17,7 +17,7 @@ const IN_MOVE_SELF = 0x800;
 const IN_Q_OVERFLOW = 0x4000;
 const IN_IGNORED = 0x8000;
 const IN_ONLYDIR = 0x1000000;
-// The same as those of open(2), on x64 and arm64.
+// The same values as in open(2), on x64 and arm64.
 const IN_NONBLOCK = 0o4000;
 const IN_CLOEXEC = 0o2000000;
 
@@ -29,35 +29,37 @@ const HEADER_SIZE = 16;
 /** At least one event with the longest name (NAME_MAX) must fit. */
 const BUFFER_SIZE = 64 * 1024;
 
-/** Something that happened in a directory. */
+/** An event in a directory. */
 export interface DirectoryEvent {
-  /** What `add` returned; -1: events were lost, so that anything may have happened anywhere. */
+  /** The result of `add`; -1: events were lost, so any change may have happened in any directory. */
   readonly watch: number;
   /** The entry; empty for the directory itself. */
   readonly name: string;
-  /** `written`: bytes were, and it may be open still. `closed`: nobody writes to it through the descriptor that was closed just now. */
+  /**
+   * `written`: data was written, and the file may still be open. `closed`: the descriptor that could write was closed.
+   */
   readonly what: 'written' | 'closed' | 'changed' | 'gone';
 }
 
 /** Watches directories through one inotify instance. */
 export interface DirectoryWatches {
   /**
-   * Watches a directory; the same one again gets the same number and the new `content`, without which only names are watched. Throws
-   * SystemError: ENOENT, ENOTDIR, EACCES, ENOSPC when fs.inotify.max_user_watches is reached.
+   * Watches a directory. The same directory again gets the same number and the new `content`. Without `content`, only
+   * names are watched. Throws SystemError: ENOENT, ENOTDIR, EACCES, ENOSPC when fs.inotify.max_user_watches is reached.
    */
   add(directory: string, content: boolean): number;
   remove(watch: number): void;
   close(): void;
 }
 
-/** Throws SystemError EMFILE when the process, or fs.inotify.max_user_instances, allows no more. */
+/** Throws SystemError EMFILE if the process, or fs.inotify.max_user_instances, allows no more. */
 export function watchDirectories(happened: (events: readonly DirectoryEvent[]) => void): DirectoryWatches {
   const fd = call('inotify_init1', IN_NONBLOCK | IN_CLOEXEC);
   const watch = reactor.watch(fd, () => happened(readEvents(fd)));
   return {
     add: (directory, content) =>
       callAbout(directory, 'inotify_add_watch', fd, directory, NAMES | IN_ONLYDIR | (content ? CONTENT : 0)),
-    // EINVAL: its directory is gone, and the watch with it.
+    // EINVAL: its directory was removed, and the watch with it.
     remove: (number) => void tryCall(['EINVAL'], 'inotify_rm_watch', fd, number),
     close() {
       watch.close();
@@ -67,8 +69,8 @@ export function watchDirectories(happened: (events: readonly DirectoryEvent[]) =
 }
 
 /**
- * Calls back when a directory, or an entry of it, was deleted, or the directory was moved; once for all that happened
- * since the last turn of the event loop. Throws as watchDirectories() and DirectoryWatches.add().
+ * Calls back when a directory or an entry of it was deleted, or the directory was moved; once for all changes since the
+ * last turn of the event loop. Throws as watchDirectories() and DirectoryWatches.add().
  */
 export function watchRemovals(directory: string, removed: () => void): { close(): void } {
   const fd = call('inotify_init1', IN_NONBLOCK | IN_CLOEXEC);

@@ -19,11 +19,11 @@ import { type SpawnRequest, spawnProcess } from './spawn.ts';
 
 /** Starts, finds, signals and reaps processes. */
 export interface ProcessCalls {
-  /** The process number of the supervisor itself. */
+  /** The pid of the supervisor itself. */
   readonly pid: number;
   /** Starts a process and returns its pid. Throws SystemError, see spawnProcess(). */
   spawn(request: SpawnRequest): number;
-  /** Reaps one child that has exited; null when there is none. Throws SystemError. */
+  /** Reaps one exited child; null if there is none. Throws SystemError. */
   reapOne(): Reaped | null;
   /**
    * Calls back on each SIGCHLD, one of which stands for any number of exits (signal(7)). The result ends the
@@ -32,15 +32,15 @@ export interface ProcessCalls {
   onChildSignal(listener: () => void): () => void;
   /** A pidfd of a process, readable once the process has exited. Throws SystemError: ESRCH, EMFILE, ENFILE, ENOMEM. */
   openPidfd(pid: number): number;
-  /** Sends a signal through a pidfd; false when the process was already reaped. Throws SystemError EPERM. */
+  /** Sends a signal through a pidfd; false if the process was already reaped. Throws SystemError EPERM. */
   sendSignal(pidfd: number, signal: string): boolean;
-  /** The state of a process, also of a zombie; null when the process does not exist. */
+  /** The state of a process, even of a zombie; null if the process does not exist. */
   processStat(pid: number): ProcessStat | null;
-  /** The state of every process, zombies included. Throws the file system's error when /proc cannot be listed. */
+  /** The state of every process, zombies included. Throws the file system's error if /proc cannot be listed. */
   listProcesses(): ProcessStat[];
-  /** The environment that a process was started with, as `NAME=value` entries. Throws the file system's error. */
+  /** The initial environment of a process, as `NAME=value` entries. Throws the file system's error. */
   environmentOf(pid: number): Buffer[];
-  /** The arguments of a process; none when the process does not exist, or is a zombie. */
+  /** The arguments of a process; none if the process does not exist, or is a zombie. */
   argumentsOf(pid: number): string[];
 }
 
@@ -52,9 +52,9 @@ export interface DescriptorCalls {
   setBlocking(fd: number, blocking: boolean): void;
   /** Calls back while a descriptor is readable. Throws SystemError (ENOMEM, ENOSPC), see Reactor.watch(). */
   watch(fd: number, onReadable: () => void): Watch;
-  /** A pipe for a process that is to report something, see openReadyPipe(). Throws SystemError. */
+  /** A pipe for a process that reports its readiness, see openReadyPipe(). Throws SystemError. */
   openPipe(): { read: number; write: number };
-  /** The read end of a pipe that another process holds, see openPipeOf(); null where the process does not have it. */
+  /** The read end of a pipe that another process has, see openPipeOf(); null if the process does not have it. */
   openPipeOf(pid: number, fd: number, inode: number | null): number | null;
   /** The inode of an open descriptor. Throws the file system's error. */
   inodeOf(fd: number): number;
@@ -66,7 +66,7 @@ export interface DescriptorCalls {
   /** Reads a pipe until its end; the reader owns the descriptor from then on. */
   readPipe(fd: number, events: PipeEvents): PipeReader;
   /**
-   * Reads what a pipe with a reader contains now; 0 when the pipe is empty or at its end. Throws the file system's
+   * Reads the current content of a pipe with a reader; 0 if the pipe is empty or at its end. Throws the file system's
    * error.
    */
   readNow(fd: number, chunk: Buffer): number;
@@ -75,7 +75,7 @@ export interface DescriptorCalls {
    * SystemError.
    */
   openMemoryFile(name: string, content: Buffer): number;
-  /** Runs `act`, once more with the spare descriptors when no descriptor is free, see withSpare(). */
+  /** Runs `act`, and again with the spare descriptors if no descriptor is free, see withSpare(). */
   withSpare<Result>(act: () => Result): Result;
 }
 
@@ -83,15 +83,15 @@ export interface DescriptorCalls {
 export interface DatagramCalls {
   /** A Unix datagram socket at a path. Throws SystemError or the file system's error, see createDatagramSocket(). */
   createDatagramSocket(path: string, access: { uid: number; gid: number; mode: number }): number;
-  /** The next datagram that waits; null when there is none. Throws SystemError. */
+  /** The next waiting datagram; null if there is none. Throws SystemError. */
   receiveDatagram(fd: number): Datagram | null;
   /** Removes the name of a socket. Throws the file system's error. */
   unlink(path: string): void;
 }
 
 /**
- * The system calls that supervising processes takes. The code that decides about processes gets this object as an
- * argument, so that a simulation can run the same code over a kernel that refuses, delays and reorders.
+ * The system calls that supervising processes needs. Code that decides about processes gets this object as an argument,
+ * so that a simulation can run the same code with a kernel that refuses, delays and reorders.
  */
 export interface Kernel extends ProcessCalls, DescriptorCalls, DatagramCalls {
   /** Runs a function after the current turn of the event loop. */

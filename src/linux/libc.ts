@@ -1,7 +1,7 @@
 import koffi, { type LibraryHandle } from 'koffi';
 import { errnoNumber, SystemError } from './errors.ts';
 
-/** What a C pointer parameter takes: the bytes of a Buffer, an address, or NULL. */
+/** Argument for a C pointer parameter: the bytes of a Buffer, an address, or NULL. */
 export type Pointer = Buffer | bigint | null;
 
 type Argument = Pointer | number | string;
@@ -14,7 +14,7 @@ function declare<Args extends readonly Argument[]>(prototype: string): Declarati
   return { prototype };
 }
 
-// Every function of the C library that is used, once. fcntl(2), prctl(2) and syscall(2) are variadic in C; the calling
+// Every C library function in use, declared once. fcntl(2), prctl(2) and syscall(2) are variadic in C. The calling
 // conventions of x86-64 and AArch64 Linux pass integer variadic arguments in the same registers as named ones.
 const declarations = {
   _exit: declare<[code: number]>('void _exit(int)'),
@@ -139,7 +139,7 @@ type FunctionName = keyof Declarations;
 type Arguments<Name extends FunctionName> =
   Declarations[Name] extends Declaration<infer Args> ? Extract<Args, readonly Argument[]> : never;
 
-/** The C library as this program sees it: each function's result as a number, and errno after a failed one. */
+/** The C library as this program uses it: each function's result as a number, and errno after a failed one. */
 export type Libc = { [Name in FunctionName]: (...args: Arguments<Name>) => number } & {
   errno(): number;
 };
@@ -163,8 +163,8 @@ function native(name: FunctionName): NativeFunction {
 }
 
 /**
- * Replaces single functions of the C library, so that every errno can be produced in a test, e.g.
- * `useLibc({ bind: () => -1, errno: () => 13 })`. Returns what restores the former state.
+ * Replaces single functions of the C library, so that tests can produce every errno, e.g. `useLibc({ bind: () => -1,
+ * errno: () => 13 })`. Returns a function that restores the previous state.
  */
 export function useLibc(fake: Partial<Libc>): () => void {
   const before = replaced;
@@ -174,18 +174,18 @@ export function useLibc(fake: Partial<Libc>): () => void {
   };
 }
 
-/** Finds a function, so that a later call of it has nothing left to load. */
+/** Finds a function, so that a later call has nothing left to load. */
 export function bind(name: FunctionName): void {
   native(name);
 }
 
-/** Calls a function and returns what it returns, failed or not. */
+/** Calls a function and returns its result, even if it failed. */
 export function rawCall<Name extends FunctionName>(name: Name, ...args: Arguments<Name>): number {
   const fake = replaced[name] as ((...args: Arguments<Name>) => number) | undefined;
   return fake ? fake(...args) : native(name)(...args);
 }
 
-/** errno of the last call that failed; to be read before any other call. */
+/** errno of the last failed call. Must be read before any other call. */
 export function lastErrno(): number {
   return replaced.errno ? replaced.errno() : koffi.errno();
 }
@@ -193,7 +193,7 @@ export function lastErrno(): number {
 const EINTR = errnoNumber('EINTR');
 
 /**
- * Calls a function that reports failure as -1 and errno. Interrupted calls (EINTR) are made again, as signal(7) asks.
+ * Calls a function that reports failure as -1 and errno. Repeats interrupted calls (EINTR), as signal(7) requires.
  * Throws SystemError.
  */
 export function call<Name extends FunctionName>(name: Name, ...args: Arguments<Name>): number {
@@ -225,7 +225,7 @@ export function tryCall<Name extends FunctionName, Expected extends string>(
     if (result !== -1) return result;
     const errno = lastErrno();
     if (errno === EINTR) continue;
-    // Without an exception, which takes longer than most calls: EAGAIN is the result of every look at a silent connection.
+    // No exception, which takes longer than most calls: EAGAIN is the normal result of reading a silent connection.
     const code = expected.find((known) => errnoNumber(known) === errno);
     if (code === undefined) throw new SystemError(name, errno);
     return code;
@@ -241,7 +241,7 @@ export function callReturningErrno<Name extends FunctionName>(name: Name, ...arg
   }
 }
 
-/** Calls a function on a thread of libuv's pool. `done` gets its plain result; errno stays with that thread. */
+/** Calls a function on a thread of libuv's pool. `done` gets its plain result; errno stays on that thread. */
 export function callOnPool<Name extends FunctionName>(
   name: Name,
   args: Arguments<Name>,
@@ -253,7 +253,7 @@ export function callOnPool<Name extends FunctionName>(
   });
 }
 
-/** The address of a Buffer's bytes; valid as long as the Buffer is referenced. */
+/** The address of a Buffer's bytes; valid while the Buffer is referenced. */
 export function addressOf(buffer: Buffer): bigint {
   return koffi.address(buffer);
 }

@@ -23,7 +23,7 @@ const RESOURCES = {
 /** The name of a limit, in lower case and without RLIMIT_. */
 export type ResourceName = keyof typeof RESOURCES;
 
-/** Bytes, seconds, descriptors: each resource has a unit of its own. */
+/** Bytes, seconds, descriptors: each resource has its own unit. */
 export interface ResourceLimit {
   readonly soft: number | 'unlimited';
   readonly hard: number | 'unlimited';
@@ -32,8 +32,7 @@ export interface ResourceLimit {
 const RLIM64_INFINITY = 2n ** 64n - 1n;
 
 /**
- * Sets a limit of this process. Throws SystemError: EPERM for a hard limit that is raised without CAP_SYS_RESOURCE,
- * EINVAL.
+ * Sets a limit of this process. Throws SystemError: EPERM if a hard limit is raised without CAP_SYS_RESOURCE, EINVAL.
  */
 export function setLimit(name: ResourceName, { soft, hard }: ResourceLimit): void {
   const limit = Buffer.alloc(16);
@@ -43,8 +42,8 @@ export function setLimit(name: ResourceName, { soft, hard }: ResourceLimit): voi
 }
 
 /**
- * The limit of open descriptors that this process has, and its children inherit. Node raises its soft limit to the hard
- * one when it starts (PlatformInit, src/node.cc). Works also when no descriptor is left. Throws SystemError.
+ * The descriptor limit of this process, which its children inherit. Node raises its soft limit to the hard one at its
+ * start (PlatformInit, src/node.cc). Works even if no descriptor is free. Throws SystemError.
  */
 export function descriptorLimit(): ResourceLimit {
   const limit = Buffer.alloc(16);

@@ -1,7 +1,10 @@
 import { closeSync, writeSync } from 'node:fs';
 import { call, rawCall, tryCall } from './libc.ts';
 
-/** Gives what was freed back to the system, of which the C library keeps some megabytes otherwise (malloc_trim(3)). Takes a few milliseconds. */
+/**
+ * Returns freed memory to the system. Otherwise the C library keeps some megabytes (malloc_trim(3)). Takes a few
+ * milliseconds.
+ */
 export function releaseFreedMemory(): void {
   rawCall('malloc_trim', 0);
 }
@@ -10,12 +13,12 @@ const MFD_CLOEXEC = 0x1;
 const MFD_NOEXEC_SEAL = 0x8;
 
 /**
- * A close-on-exec descriptor of a file that exists in memory alone, with this content and at its beginning. No path
- * leads to the file; only a process that has the descriptor, or may trace one that has, can read it. Throws SystemError
- * (EMFILE, ENFILE, ENOMEM) or Node's error.
+ * A close-on-exec descriptor of a file that exists only in memory, with this content and positioned at its beginning.
+ * No path leads to the file. Only a process that has the descriptor, or may trace one that has, can read it. Throws
+ * SystemError (EMFILE, ENFILE, ENOMEM) or Node's error.
  */
 export function openMemoryFile(name: string, content: Buffer): number {
-  // memfd_create(2): a kernel below 6.3 does not know MFD_NOEXEC_SEAL; a later one may refuse a file without it
+  // memfd_create(2): a kernel before 6.3 does not support MFD_NOEXEC_SEAL. A later one may refuse a file without it
   // (vm.memfd_noexec).
   const sealed = tryCall(['EINVAL'], 'memfd_create', name, MFD_CLOEXEC | MFD_NOEXEC_SEAL);
   const fd = sealed === 'EINVAL' ? call('memfd_create', name, MFD_CLOEXEC) : sealed;

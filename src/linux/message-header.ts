@@ -12,7 +12,7 @@ export const SCM_CREDENTIALS = 2;
 export const MSG_CTRUNC = 0x08;
 export const MSG_TRUNC = 0x20;
 
-/** One block of memory with a struct msghdr at its start and everything that it points to behind it. */
+/** One block of memory that begins with a struct msghdr and contains everything that it points to. */
 export interface MessageBlock {
   block: Buffer;
   data: Buffer;
@@ -20,7 +20,7 @@ export interface MessageBlock {
   name: Buffer;
 }
 
-/** Lays out a message with room for this many bytes of data, of control data and of an address. */
+/** Lays out a message with space for this many bytes of data, of control data and of an address. */
 export function messageBlock(dataSize: number, controlSize: number, nameSize: number): MessageBlock {
   const control = HEADER_SIZE + IOVEC_SIZE;
   const name = control + controlSize;
@@ -43,7 +43,7 @@ export function messageBlock(dataSize: number, controlSize: number, nameSize: nu
   };
 }
 
-/** Says again how much room there is: recvmsg overwrites the length with what it used. */
+/** Restores the available length: recvmsg overwrites it with the used length. */
 export function resetControlLength(message: MessageBlock): void {
   message.block.writeBigUInt64LE(BigInt(message.control.length), 40);
 }
@@ -53,7 +53,7 @@ export function messageFlags(message: MessageBlock): number {
   return message.block.readInt32LE(48);
 }
 
-/** The control messages of SOL_SOCKET that recvmsg left: their type and their bytes. */
+/** The control messages of SOL_SOCKET after recvmsg: their types and bytes. */
 export function controlMessages(message: MessageBlock): { type: number; bytes: Buffer }[] {
   const used = Number(message.block.readBigUInt64LE(40));
   const found: { type: number; bytes: Buffer }[] = [];
@@ -70,7 +70,7 @@ export function controlMessages(message: MessageBlock): { type: number; bytes: B
   return found;
 }
 
-/** Bytes that control data of this size takes with its header and padding (CMSG_SPACE). */
+/** Number of bytes that control data of this size needs with its header and padding (CMSG_SPACE). */
 export function controlSpace(size: number): number {
   return size === 0 ? 0 : CONTROL_HEADER_SIZE + align(size);
 }

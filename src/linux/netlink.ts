@@ -16,7 +16,10 @@ const HEADER_SIZE = 16;
 const RECEIVE_SIZE = 32768;
 let receiveBuffer: Buffer | undefined;
 
-/** One exact question to sock_diag(7): the answer's payload, or null when there is no such socket. Throws SystemError. */
+/**
+ * One exact request to sock_diag(7). Returns the payload of the answer, or null if there is no such socket. Throws
+ * SystemError.
+ */
 export function diagLookup(request: Buffer): Buffer | null {
   return withSpare(() => lookUp(request));
 }
@@ -35,9 +38,9 @@ function lookUp(request: Buffer): Buffer | null {
 }
 
 /**
- * Every answer to a question to sock_diag(7), one array per receive. What a payload refers to is overwritten by the next
- * receive. Throws SystemError.
- * @param leftOut whether the payload that begins at `start` is left out
+ * Every answer to a request to sock_diag(7), one array per receive. The next receive overwrites the payloads. Throws
+ * SystemError.
+ * @param leftOut whether to skip the payload that begins at `start`
  */
 export function* diagDump(
   request: Buffer,
@@ -58,8 +61,8 @@ export function* diagDump(
 }
 
 /**
- * The same with the kernel's part of the work on a thread of libuv's pool: a walk over the table of connections takes milliseconds when it is
- * full of closed ones, whatever is asked for, and cannot be cut. Rejects with SystemError.
+ * The same, with the kernel's work on a thread of libuv's pool: a walk over the table of connections takes milliseconds
+ * if it is full of closed ones, whatever is requested, and cannot be divided. Rejects with SystemError.
  */
 export async function* diagDumpOnPool(request: Buffer): AsyncGenerator<Buffer[], void, void> {
   for await (const { bytes, payloads } of diagWalkOnPool(request)) {
@@ -69,18 +72,19 @@ export async function* diagDumpOnPool(request: Buffer): AsyncGenerator<Buffer[],
   }
 }
 
-/** What one receive brought: where each payload begins and ends, one after the other. Valid until the next one. */
+/** The result of one receive: the start and end of each payload, in order. Valid until the next receive. */
 export interface Received {
   readonly bytes: Buffer;
   readonly payloads: readonly number[];
 }
 
-/** The same without an object for each payload: for tens of thousands of them. */
+/** The same without an object for each payload, for tens of thousands of them. */
 export async function* diagWalkOnPool(request: Buffer): AsyncGenerator<Received, void, void> {
   const socket = openDiag();
   const buffer = Buffer.alloc(RECEIVE_SIZE);
   try {
-    // The first part of the walk is done while the request is sent (__netlink_dump_start in net/netlink/af_netlink.c).
+    // The kernel does the first part of the walk while the request is sent (__netlink_dump_start in
+    // net/netlink/af_netlink.c).
     const message = encodeMessage(request, NLM_F_REQUEST | NLM_F_DUMP);
     await transferOnPool('send', socket, message);
     for (;;) {
@@ -97,7 +101,7 @@ export async function* diagWalkOnPool(request: Buffer): AsyncGenerator<Received,
   }
 }
 
-/** The attributes behind the first `offset` bytes of a payload (rtnetlink(7)), by type. */
+/** The attributes after the first `offset` bytes of a payload (rtnetlink(7)), by type. */
 export function attributes(payload: Buffer, offset: number): Map<number, Buffer> {
   const found = new Map<number, Buffer>();
   let at = offset;
@@ -139,11 +143,11 @@ async function transferOnPool(name: 'send' | 'recv', socket: number, buffer: Buf
   const length = await new Promise<number>((resolve) => {
     callOnPool(name, [socket, buffer, buffer.length, 0], resolve);
   });
-  // errno stays with the other thread: the same call here says what is wrong.
+  // errno stays on the other thread: the same call here returns the error.
   return length === -1 ? call(name, socket, buffer, buffer.length, 0) : length;
 }
 
-/** Splits what one receive brought. `errno` is 0 without an error message. */
+/** Splits the result of one receive. `errno` is 0 without an error message. */
 export function parse(
   bytes: Buffer,
   leftOut: (bytes: Buffer, start: number) => boolean = () => false,
@@ -162,7 +166,7 @@ function walk(bytes: Buffer, take: (start: number, end: number) => void): { errn
     if (length < HEADER_SIZE || at + length > bytes.length) break;
     const type = bytes.readUInt16LE(at + 4);
     const start = at + HEADER_SIZE;
-    // The end of a dump carries an error too, when it could not be started (netlink_dump_done in af_netlink.c).
+    // The end of a dump contains an error, too, if the dump could not start (netlink_dump_done in af_netlink.c).
     if (type === NLMSG_DONE)
       return { errno: length >= HEADER_SIZE + 4 ? -bytes.readInt32LE(start) : 0, done: true };
     if (type === NLMSG_ERROR) return { errno: -bytes.readInt32LE(start), done: true };

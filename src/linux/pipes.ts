@@ -18,12 +18,12 @@ import { closeFd, SOCK_CLOEXEC } from './sockets.ts';
 
 const F_SETPIPE_SZ = 1031;
 
-/** As much as an unprivileged process may request (pipe(7), /proc/sys/fs/pipe-max-size). */
+/** The maximum for an unprivileged process (pipe(7), /proc/sys/fs/pipe-max-size). */
 export const OUTPUT_PIPE_SIZE = 1024 * 1024;
 
 /**
- * A close-on-exec pipe; both ends block, as programs expect of what they are given (O_NONBLOCK is part of what a child
- * inherits). Throws SystemError.
+ * A close-on-exec pipe. Both ends block, as programs expect of inherited descriptors (a child inherits O_NONBLOCK,
+ * too). Throws SystemError.
  */
 export function openPipe(): { read: number; write: number } {
   const ends = Buffer.alloc(8);
@@ -32,8 +32,8 @@ export function openPipe(): { read: number; write: number } {
 }
 
 /**
- * A close-on-exec descriptor of the same pipe, open both ways: a process that writes to it is a reader too, and gets no SIGPIPE
- * when the real reader is gone (fifo(7)). Throws the file system's error.
+ * A close-on-exec descriptor of the same pipe, open for reading and writing: a process that writes to it is a reader,
+ * too, and gets no SIGPIPE when the real reader has exited (fifo(7)). Throws the file system's error.
  */
 export function openReadWrite(fd: number): number {
   return openSync(`/proc/self/fd/${fd}`, constants.O_RDWR);
@@ -41,7 +41,7 @@ export function openReadWrite(fd: number): number {
 
 /**
  * A pipe whose write end is also open for reading, so that a process that writes to it after the supervisor has exited
- * gets no SIGPIPE. Close-on-exec; throws SystemError or the file system's error; nothing stays open then.
+ * gets no SIGPIPE. Close-on-exec. Throws SystemError or the file system's error and leaves nothing open.
  */
 export function openReadyPipe(): { read: number; write: number } {
   const { read, write } = openPipe();
@@ -62,11 +62,11 @@ const MAX_SEARCHED = 64;
 const READ_WRITE = 0o600;
 
 /**
- * Opens the read end of a pipe that a process holds, through /proc/PID/fd (proc(5)), non-blocking and close-on-exec.
- * null: the process does not hold this pipe, or this user may not look into the process.
- * @param fd where the process was given it; its other descriptors are searched when it has another file there
- * @param inode the pipe's, which names the pipe as long as somebody holds it; null where it was not recorded: the pipe
- * at `fd` is taken if it is open both ways, as only zero's are
+ * Opens the read end of a pipe that a process has, through /proc/PID/fd (proc(5)), non-blocking and close-on-exec.
+ * Null: the process does not have this pipe, or this user may not inspect the process.
+ * @param fd the descriptor that the process got; its other descriptors are searched if it is another file by now
+ * @param inode the pipe's inode, which identifies the pipe while a process has it; null if it was not recorded: the
+ *   pipe at `fd` is used if it is open for reading and writing, as only zero's are
  */
 export function openPipeOf(pid: number, fd: number, inode: number | null): number | null {
   const first = openIfPipe(pid, String(fd), inode);
@@ -92,7 +92,7 @@ function openIfPipe(pid: number, name: string, inode: number | null): number | n
   const isMeant = (stats: Stats) => stats.isFIFO() && (inode === null || stats.ino === inode);
   let fd: number;
   try {
-    // Before the open, which could have an effect on another file: a device, a terminal.
+    // Before the open, which could affect another file: a device, a terminal.
     if (!isMeant(statSync(path))) return null;
     if (inode === null && (lstatSync(path).mode & READ_WRITE) !== READ_WRITE) return null;
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -105,12 +105,12 @@ function openIfPipe(pid: number, name: string, inode: number | null): number | n
   return null;
 }
 
-/** Makes a FIFO with these permission bits, less the umask. Throws SystemError (EEXIST, EROFS, ENOSPC...). */
+/** Creates a FIFO with these permission bits, minus the umask. Throws SystemError (EEXIST, EROFS, ENOSPC...). */
 export function makeFifo(path: string, mode: number): void {
   callAbout(path, 'mkfifo', path, mode);
 }
 
-/** Sets a pipe's capacity and returns what the kernel made of it. Throws SystemError EPERM above /proc/sys/fs/pipe-max-size. */
+/** Sets a pipe's capacity and returns the actual one. Throws SystemError EPERM above /proc/sys/fs/pipe-max-size. */
 export function setPipeSize(fd: number, bytes: number): number {
   return callAbout(`descriptor ${fd}`, 'fcntl', fd, F_SETPIPE_SZ, bytes);
 }
@@ -118,7 +118,7 @@ export function setPipeSize(fd: number, bytes: number): number {
 /**
  * A pipe for the output of a process, 1 MiB if the kernel allows it. The child's end is also open for reading: a
  * process that writes to it after the supervisor has exited gets no SIGPIPE (fifo(7)). Throws SystemError or the file
- * system's error (EMFILE, ENFILE); nothing stays open then.
+ * system's error (EMFILE, ENFILE) and leaves nothing open.
  * @param owner who may open the pipe through /dev/stdout; null: the supervisor's user
  */
 export function openOutputPipe(owner: { readonly uid: number; readonly gid: number } | null): {
@@ -151,19 +151,19 @@ function enlarge(fd: number): void {
 export interface PipeEvents {
   /** The chunk is only borrowed. */
   data(chunk: Buffer): void;
-  /** Called at most once, at the end of the pipe (null) or when it cannot be read. The descriptor is closed then. */
+  /** Called at most once, at the end of the pipe (null) or when reading fails. The descriptor is then closed. */
   end(error: Error | null): void;
 }
 
 /** Reads a pipe until its end. */
 export interface PipeReader {
-  /** Does not keep the program running any more. */
+  /** Stops keeping the program alive. */
   unref(): void;
   /** Closes the descriptor; no callback follows. Idempotent. */
   close(): void;
 }
 
-/** Reads a pipe in the background. The reader owns the descriptor, and reads from now on do not block. */
+/** Reads a pipe in the background. The reader owns the descriptor, and its reads do not block from now on. */
 export function readPipe(fd: number, events: PipeEvents): PipeReader {
   const socket = new Socket({ fd, readable: true, writable: false });
   let open = true;
@@ -186,7 +186,7 @@ export function readPipe(fd: number, events: PipeEvents): PipeReader {
 }
 
 /**
- * Reads what a non-blocking pipe contains now; 0 when it is empty (EAGAIN) or at its end. Throws the file system's
+ * Reads the current content of a non-blocking pipe; 0 if it is empty (EAGAIN) or at its end. Throws the file system's
  * error.
  */
 export function readNow(fd: number, chunk: Buffer): number {

@@ -2,9 +2,9 @@ import { errnoNumber, SystemError } from './errors.ts';
 import { addressOf } from './libc.ts';
 
 /**
- * A NULL-terminated array of C strings, as argv and envp are: the pointers first, the strings behind them, in one Buffer,
- * so that one reference keeps all of it alive. Buffers keep their bytes, whatever their encoding.
- * Throws SystemError EINVAL when an entry contains NUL, which C would cut off.
+ * A NULL-terminated array of C strings, like argv and envp: the pointers first, then the strings, in one Buffer, so
+ * that one reference keeps all of it alive. Buffers keep their bytes in any encoding. Throws SystemError EINVAL if an
+ * entry contains NUL, where C would end the string.
  */
 export function pointerArray(entries: readonly (string | Buffer)[], subject: string): Buffer {
   const strings = entries.map((entry) => cString(entry, subject));
@@ -19,7 +19,7 @@ export function pointerArray(entries: readonly (string | Buffer)[], subject: str
   return block;
 }
 
-/** The bytes with a terminating NUL. Throws SystemError EINVAL when NUL is among them. */
+/** The bytes with a terminating NUL. Throws SystemError EINVAL if they contain NUL. */
 export function cString(entry: string | Buffer, subject: string): Buffer {
   const bytes = typeof entry === 'string' ? Buffer.from(entry) : entry;
   if (bytes.includes(0)) throw new SystemError(subject, errnoNumber('EINVAL'), 'NUL byte in a string');

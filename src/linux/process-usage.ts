@@ -3,24 +3,27 @@ import { Slices } from '../common/slices.ts';
 import { processIds } from './procfs.ts';
 import { WorkerFinder, type WorkerProcesses } from './worker-processes.ts';
 
-/** What the processes of a worker use. */
+/** Resources used by the processes of a worker. */
 export interface ProcessUsage {
-  /** User and system time of those that are there, and of their children that they have waited for. */
+  /** User and system time of its running processes, and of their children that they have waited for. */
   readonly cpuSeconds: number;
   readonly residentBytes: number;
 }
 
-/** The same, while it is read. */
+/** The same, while it is being summed. */
 interface Sum {
   cpuSeconds: number;
   residentBytes: number;
   readonly pids: number[];
 }
 
-/** USER_HZ, the unit of proc_pid_stat(5): 100 on every architecture this runs on (include/asm-generic/param.h). */
+/** USER_HZ, the unit of proc_pid_stat(5): 100 on every supported architecture (include/asm-generic/param.h). */
 const TICKS = 100;
 
-/** The usage of each of these workers that has processes, by one look at each process there is, in slices of milliseconds. */
+/**
+ * The usage of each of these workers that has processes. Reads each process on the machine once, in slices of
+ * milliseconds.
+ */
 export async function processUsage<W extends WorkerProcesses>(
   workers: readonly W[],
   slices: Slices = new Slices(),
@@ -53,9 +56,9 @@ async function readProcesses<W extends WorkerProcesses>(
 }
 
 /**
- * The memory of each of these workers, in bytes. Resident memory counts pages that processes share for each of them,
- * so where it is above `limit`, the proportional share (PSS) is read instead, which takes the kernel a walk through
- * all pages. Where PSS may not be read (ptrace(2), "Ptrace access mode checking"), the resident memory counts.
+ * The memory of each of these workers, in bytes. Resident memory counts shared pages for each process. So if it is
+ * above `limit`, the proportional share (PSS) is read instead, for which the kernel walks through all pages. If PSS may
+ * not be read (ptrace(2), "Ptrace access mode checking"), the resident memory counts.
  */
 export async function processMemory<W extends WorkerProcesses>(
   workers: readonly W[],
@@ -77,23 +80,24 @@ export async function processMemory<W extends WorkerProcesses>(
   return used;
 }
 
-/** proc_pid_smaps_rollup(5); null where it cannot be read. */
+/** proc_pid_smaps_rollup(5). Null if it cannot be read. */
 function proportionalBytes(pid: number): number | null {
   const kilobytes = /^Pss:\s*(\d+) kB$/m.exec(read(pid, 'smaps_rollup'))?.[1];
   return kilobytes === undefined ? null : Number(kilobytes) * 1024;
 }
 
-/** null: it has ended. */
+/** Null: the process has exited. */
 function usageOf(pid: number): { session: number; ticks: number } | null {
   const text = read(pid, 'stat');
   if (text === '') return null;
-  // The name in parentheses may contain anything: it ends at the last one. Behind it: state, ppid, pgrp, session, ... utime, stime, cutime, cstime.
+  // The name in parentheses may contain any character and ends at the last one. After it: state, ppid, pgrp, session,
+  // ... utime, stime, cutime, cstime.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
   return { session: Number(fields[3]), ticks };
 }
 
-/** In kB, and not in pages, whose size differs (proc_pid_status(5)); a process that has ended has none. */
+/** In kB, not in pages, whose size differs (proc_pid_status(5)). An exited process has none. */
 function residentBytes(pid: number): number {
   return Number(/^VmRSS:\s*(\d+) kB$/m.exec(read(pid, 'status'))?.[1] ?? 0) * 1024;
 }
@@ -102,7 +106,7 @@ function read(pid: number, name: 'stat' | 'status' | 'smaps_rollup'): string {
   try {
     return readFileSync(`/proc/${pid}/${name}`, 'latin1');
   } catch {
-    // It ended meanwhile, or may not be read.
+    // It exited meanwhile, or may not be read.
     return '';
   }
 }

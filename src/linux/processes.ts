@@ -1,7 +1,7 @@
 import { signalNumber } from '../common/signals.ts';
 import { call, callAbout, rawCall, tryCall } from './libc.ts';
 
-/** struct rusage of getrusage(2), without the fields that Linux leaves unused. Times in seconds, `maxrss` in KiB. */
+/** struct rusage of getrusage(2), without the fields that Linux does not use. Times in seconds, `maxrss` in KiB. */
 export interface ResourceUsage {
   readonly utime: number;
   readonly stime: number;
@@ -15,7 +15,7 @@ export interface ResourceUsage {
   readonly nivcsw: number;
 }
 
-/** A child that was waited for. `status` is the wait status of wait4(2), still encoded. */
+/** A reaped child. `status` is the undecoded wait status of wait4(2). */
 export interface Reaped {
   readonly pid: number;
   readonly status: number;
@@ -24,15 +24,14 @@ export interface Reaped {
 
 const WNOHANG = 1;
 const RUSAGE_SIZE = 144;
-// Same numbers on every architecture: they are newer than the unified table (syscalls(2)).
+// The same numbers on every architecture: the calls are newer than the unified table (syscalls(2)).
 const SYS_PIDFD_SEND_SIGNAL = 424;
 const SYS_PIDFD_OPEN = 434;
 const SYS_PIDFD_GETFD = 438;
 const PR_SET_CHILD_SUBREAPER = 36;
 
 /**
- * Waits for any one child that has ended, without blocking; null when none has, or there is no child. Throws
- * SystemError.
+ * Waits for any one exited child without blocking. Null if none has exited, or there is no child. Throws SystemError.
  */
 export function reapOne(): Reaped | null {
   const status = Buffer.alloc(4);
@@ -42,7 +41,7 @@ export function reapOne(): Reaped | null {
   return { pid, status: status.readInt32LE(0), usage: readUsage(usage) };
 }
 
-// Two timevals, then longs.
+// Two timevals, followed by longs.
 function readUsage(usage: Buffer): ResourceUsage {
   const long = (offset: number) => Number(usage.readBigInt64LE(offset));
   return {
@@ -59,29 +58,32 @@ function readUsage(usage: Buffer): ResourceUsage {
   };
 }
 
-/** A descriptor that means this process and no later one of the same number; readable once it has ended. Throws SystemError ESRCH. */
+/**
+ * A descriptor that means this process and no later one with the same pid. Readable once it has exited. Throws
+ * SystemError ESRCH.
+ */
 export function pidfdOpen(pid: number): number {
   return callAbout(`pidfd_open of process ${pid}`, 'syscall', SYS_PIDFD_OPEN, pid, 0, 0, 0);
 }
 
-/** pidfd_send_signal(2); false when the process has ended and was waited for. Throws SystemError EPERM. */
+/** pidfd_send_signal(2); false if the process has exited and was reaped. Throws SystemError EPERM. */
 export function pidfdSignal(pidfd: number, signal: string): boolean {
   const number = signalNumber(signal);
   return tryCall(['ESRCH'], 'syscall', SYS_PIDFD_SEND_SIGNAL, pidfd, number, 0, 0) !== 'ESRCH';
 }
 
 /**
- * A close-on-exec duplicate of a descriptor of another process (pidfd_getfd(2)). Takes the right to trace that process:
- * root has it, and the same user where Yama does not restrict ptrace(2). Throws SystemError: EPERM without that right,
- * EBADF where the process has no such descriptor, ESRCH when it has exited.
+ * A close-on-exec duplicate of a descriptor of another process (pidfd_getfd(2)). Requires the right to trace that
+ * process: root has it, and the same user unless Yama restricts ptrace(2). Throws SystemError: EPERM without that
+ * right, EBADF if the process has no such descriptor, ESRCH if it has exited.
  */
 export function pidfdGetfd(pidfd: number, fd: number): number {
   return callAbout(`descriptor ${fd} of another process`, 'syscall', SYS_PIDFD_GETFD, pidfd, fd, 0, 0);
 }
 
 /**
- * Makes this process the leader of a new session without a terminal (setsid(2)). False where it leads a process group
- * already.
+ * Makes this process the leader of a new session without a terminal (setsid(2)). False if it already leads a process
+ * group.
  */
 export function startSession(): boolean {
   return tryCall(['EPERM'], 'setsid') !== 'EPERM';
@@ -93,8 +95,8 @@ export function becomeSubreaper(): void {
 }
 
 /**
- * Ends this process at once, as _exit(2) does: no handlers, and no waiting for threads. process.exit() waits for every call that is under
- * way in libuv's pool, however long that blocks.
+ * Ends this process at once, like _exit(2): runs no handlers and does not wait for threads. process.exit() waits for
+ * every call in progress in libuv's pool, however long it blocks.
  */
 export function exitNow(code: number): void {
   rawCall('_exit', code);

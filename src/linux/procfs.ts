@@ -1,14 +1,17 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { withSpare } from './spare.ts';
 
-/** One process: a pid is used again after its process has exited, and the pair of pid and start time is not. */
+/** Identifies one process: a pid is reused after its process has exited, but the pair of pid and start time is not. */
 export interface ProcessIdentity {
   readonly pid: number;
   /** Clock ticks since boot (proc(5)). */
   readonly startTime: number;
 }
 
-/** Fields of /proc/PID/stat (proc(5)). `startTime` is in clock ticks since boot and tells a reused pid apart. */
+/**
+ * Fields of /proc/PID/stat (proc(5)). `startTime` is in clock ticks since boot and distinguishes processes with a
+ * reused pid.
+ */
 export interface ProcessStat {
   pid: number;
   comm: string;
@@ -16,18 +19,18 @@ export interface ProcessStat {
   ppid: number;
   pgrp: number;
   session: number;
-  /** The device of its controlling terminal; 0 without one, also after that one was closed. */
+  /** The device of its controlling terminal. 0 without one, also after that one was closed. */
   terminal: number;
   startTime: number;
-  /** It has begun to leave (PF_EXITING, linux/sched.h): its descriptors are closed before anybody can wait for it. */
+  /** It has begun to exit (PF_EXITING, linux/sched.h): its descriptors are closed before its parent can reap it. */
   exiting: boolean;
 }
 
 const PF_EXITING = 0x4;
 
 /**
- * The fields of one line of /proc/PID/stat, or null when it is none. The name stands in parentheses and may itself
- * contain spaces, parentheses and newlines: it ends at the last `)`.
+ * Parses one line of /proc/PID/stat; null if it is invalid. The name stands in parentheses and may itself contain
+ * spaces, parentheses and newlines: it ends at the last `)`.
  */
 export function parseStat(text: string): ProcessStat | null {
   const open = text.indexOf('(');
@@ -51,13 +54,13 @@ export function parseStat(text: string): ProcessStat | null {
   };
 }
 
-/** What /proc says about a process (a zombie included), or null when it is gone. */
+/** The state of a process in /proc, even of a zombie, or null if it does not exist. */
 export function processStat(pid: number): ProcessStat | null {
   const text = readOrNull(`/proc/${pid}/stat`);
   return text === null ? null : parseStat(text.toString());
 }
 
-/** Every process that /proc shows. */
+/** Every process in /proc. */
 export function listProcesses(): ProcessStat[] {
   const found: ProcessStat[] = [];
   for (const pid of processIds()) {
@@ -67,33 +70,33 @@ export function listProcesses(): ProcessStat[] {
   return found;
 }
 
-/** Every process number that /proc shows. */
+/** Every pid in /proc. */
 export function processIds(): number[] {
   return withSpare(() => readdirSync('/proc'))
     .filter((name) => /^\d+$/.test(name))
     .map(Number);
 }
 
-/** The kernel's random id of this boot: process numbers and start times mean nothing in another one. */
+/** The kernel's random id of this boot: pids and start times are only valid within one boot. */
 export function bootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
 }
 
-/** The inode of this process's pid namespace: a process number means nothing in another one (pid_namespaces(7)). */
+/** The inode of this process's pid namespace: a pid is only valid within one namespace (pid_namespaces(7)). */
 export function pidNamespace(): number {
   return statSync('/proc/self/ns/pid').ino;
 }
 
-/** A process's arguments; none when the process does not exist, or has none, as a kernel thread or a zombie. */
+/** A process's arguments. None if the process does not exist, or has none, like a kernel thread or a zombie. */
 export function argumentsOf(pid: number): string[] {
   const bytes = readOrNull(`/proc/${pid}/cmdline`);
   return bytes === null ? [] : splitAtNul(bytes).map((argument) => argument.toString());
 }
 
 /**
- * The user of a process; null when the process does not exist, or when its real, effective, saved and file system uid
- * differ. A setuid program therefore has no user here: another user than the one it runs as chose its arguments,
- * environment and open descriptors, and can stop it before its first instruction (kill(2) checks the real uid).
+ * The user of a process. Null if the process does not exist, or if its real, effective, saved and file system uid
+ * differ. So a setuid program has no user here: a user other than the one it runs as chose its arguments, environment
+ * and open descriptors, and can stop it before its first instruction (kill(2) checks the real uid).
  */
 export function ownerOf(pid: number): number | null {
   const status = readOrNull(`/proc/${pid}/status`)?.toString('latin1');
@@ -101,7 +104,9 @@ export function ownerOf(pid: number): number | null {
   return first !== undefined && others.every((uid) => uid === first) ? Number(first) : null;
 }
 
-/** A process's arguments joined by spaces, its name in brackets when it has none (as ps(1) does), or '' when it is gone. */
+/**
+ * A process's arguments joined by spaces. Its name in brackets if it has none (like ps(1)), or '' if it does not exist.
+ */
 export function commandLine(pid: number): string {
   const text = readOrNull(`/proc/${pid}/cmdline`)?.toString().replace(/\0+$/, '').replaceAll('\0', ' ');
   if (text) return text;
@@ -110,14 +115,14 @@ export function commandLine(pid: number): string {
 }
 
 /**
- * This process's environment as it was at its start, each `NAME=value` byte for byte: process.env decodes as UTF-8 and
- * would change what is not.
+ * This process's initial environment, each `NAME=value` byte for byte: process.env decodes as UTF-8 and would change
+ * other bytes.
  */
 export function rawEnvironment(): Buffer[] {
   return splitAtNul(readFileSync('/proc/self/environ'));
 }
 
-/** The pieces that end with NUL; what follows the last one counts as a piece when it is not empty. */
+/** The pieces that end with NUL. A non-empty rest after the last NUL counts as a piece. */
 export function splitAtNul(bytes: Buffer): Buffer[] {
   const pieces: Buffer[] = [];
   let start = 0;
@@ -130,7 +135,7 @@ export function splitAtNul(bytes: Buffer): Buffer[] {
   return pieces;
 }
 
-// A process that ends between open and read gives ESRCH instead of ENOENT; a protected one EACCES or EPERM.
+// A process that exits between open and read gives ESRCH instead of ENOENT; a protected one EACCES or EPERM.
 function readOrNull(path: string): Buffer | null {
   try {
     return withSpare(() => readFileSync(path));

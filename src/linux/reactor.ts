@@ -3,13 +3,13 @@ import { allocateMemory, call, callOnPool, releaseMemory, tryCall } from './libc
 import { closeFd, SOCK_CLOEXEC, SOCK_NONBLOCK } from './sockets.ts';
 
 export interface Watch {
-  /** Ends the watch; no callback comes after it. Must happen before the descriptor is closed. Harmless twice. */
+  /** Ends the watch. No callback follows. Must be called before the descriptor is closed. Idempotent. */
   close(): void;
 }
 
 /** A watch of the reactor. */
 export interface ReactorWatch extends Watch {
-  /** Watches for something else from now on, or for the same as if it were new: see Reactor.watch(). Throws SystemError. */
+  /** Watches for another event from now on, or re-arms the same one: see Reactor.watch(). Throws SystemError. */
   change(what: keyof typeof EVENTS): void;
 }
 
@@ -19,13 +19,13 @@ const EPOLL_CTL_MOD = 3;
 const EPOLLIN = 1;
 const EPOLLET = 0x8000_0000;
 const POLLIN = 1;
-// epoll_ctl(2): EPOLLHUP and EPOLLERR need not be asked for.
+// epoll_ctl(2): EPOLLHUP and EPOLLERR are always reported.
 const EVENTS = { readable: EPOLLIN, arrival: EPOLLIN + EPOLLET, hangup: 0 } as const;
 // struct epoll_event is packed on x86-64 only (EPOLL_PACKED in linux/eventpoll.h).
 const EVENT_SIZE = process.arch === 'x64' ? 12 : 16;
 const TOKEN_OFFSET = EVENT_SIZE - 8;
 const BATCH = 64;
-/** A watch whose callback fails this often in a row ends. */
+/** A watch ends after this many failed callbacks in a row. */
 const MAX_FAILURES = 10;
 const WAKEUP_TOKEN = 0n;
 const ONE = Buffer.alloc(8);
@@ -34,16 +34,16 @@ ONE.writeBigUInt64LE(1n);
 interface Instance {
   epoll: number;
   wakeup: number;
-  // The pool thread only waits until an event is pending. poll(2) takes no event out of the set, so the main thread
-  // still finds edge-triggered ones, and calls no watch that was closed in between.
+  // The pool thread only waits until an event is pending. poll(2) removes no event from the set, so the main thread
+  // still finds edge-triggered ones, and calls no watch that was closed meanwhile.
   pollfd: bigint;
 }
 
 /**
- * Tells when descriptors become readable (also: end-of-file, an error, the end of a pidfd's process). All of them share
- * one epoll instance, on which one thread of libuv's pool waits while something is watched. Meanwhile the program stays
- * alive; with the last watch closed it may end. A callback that throws is an uncaught exception; one that throws ten
- * times in a row is not called again.
+ * Calls back when descriptors become readable (also: end-of-file, an error, the exit of a pidfd's process). All of them
+ * share one epoll instance, on which one thread of libuv's pool waits while a watch exists. Watches keep the program
+ * alive; after the last one it may end. A callback that throws causes an uncaught exception. One that throws ten times
+ * in a row is not called again.
  */
 export class Reactor {
   #instance: Instance | null = null;
@@ -51,16 +51,16 @@ export class Reactor {
   #dispatching = false;
   #nextToken = WAKEUP_TOKEN + 1n;
   readonly #watches = new Map<bigint, { fd: number; onReadable: () => void; failures: number }>();
-  // A thread blocked in a system call would keep process.exit() and a crash from ending the process.
+  // A thread that is blocked in a system call would keep process.exit() and a crash from ending the process.
   readonly #wake = () => {
     if (this.#instance) writeSync(this.#instance.wakeup, ONE);
   };
 
   /**
    * Calls `onReadable` when `fd` has hung up or failed, and:
-   * - `readable`: as long as there is something to read
-   * - `arrival`: once at the start if there is something to read, then each time that more arrives
-   * - `hangup`: never else, so a listening socket whose connections another process accepts wakes nobody here
+   * - `readable`: as long as data can be read
+   * - `arrival`: once at the start if data can be read, then each time that more arrives
+   * - `hangup`: on no other event, so a listening socket whose connections another process accepts does not wake zero
    *
    * Throws SystemError (EBADF, EPERM, EEXIST).
    */
@@ -93,7 +93,7 @@ export class Reactor {
     const watch = this.#watches.get(token);
     if (!watch || !this.#instance) return;
     this.#watches.delete(token);
-    // A descriptor that was closed first left the set by itself (epoll(7)).
+    // Closing a descriptor first has already removed it from the set (epoll(7)).
     tryCall(['EBADF', 'ENOENT'], 'epoll_ctl', this.#instance.epoll, EPOLL_CTL_DEL, watch.fd, null);
     if (this.#watches.size === 0 && this.#waiting) this.#wake();
   }
@@ -106,7 +106,7 @@ export class Reactor {
     return { epoll, wakeup, pollfd: allocateMemory(pollRequest(epoll)) };
   }
 
-  // Waits again, or lets go of everything when nothing is watched.
+  // Waits again, or releases everything if no watch exists.
   #proceed(): void {
     const instance = this.#instance;
     if (!instance || this.#waiting || this.#dispatching) return;
@@ -133,9 +133,9 @@ export class Reactor {
       watch.failures = 0;
     } catch (error) {
       watch.failures += 1;
-      // Level-triggered: a descriptor that its callback cannot read would be reported for ever.
+      // Level-triggered: a descriptor that its callback cannot read would be reported forever.
       if (watch.failures >= MAX_FAILURES) this.#unwatch(token);
-      // The kernel reports an edge once: an exception of one callback must not keep the others from theirs.
+      // The kernel reports an edge once: an exception in one callback must not prevent the others.
       queueMicrotask(() => {
         throw error;
       });

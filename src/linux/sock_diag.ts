@@ -38,8 +38,8 @@ export function listenersOn(port: number): TcpListener[] {
 }
 
 /**
- * The sockets that listen on a TCP port of a range, without those that are known: of many sockets, nearly all of which are
- * known, only the others are decoded. Throws SystemError.
+ * The sockets that listen on a TCP port of a range, without known ones. Nearly all of many sockets are known, so only
+ * the others are decoded. Throws SystemError.
  */
 export function foreignListeners(isKnown: (inode: number) => boolean, ports: PortRange): TcpListener[] {
   const options = { leftOut: isKnown, ports };
@@ -47,18 +47,21 @@ export function foreignListeners(isKnown: (inode: number) => boolean, ports: Por
   return sockets.map(({ inode, uid, local }) => ({ inode, uid, address: local }));
 }
 
-/** How many connections wait to be accepted from a socket that listens on a TCP port; 0 when there is none. Throws SystemError. */
+/**
+ * Number of connections that wait to be accepted from a listening TCP socket; 0 if there is no such socket. Throws
+ * SystemError.
+ */
 export function listenQueue(port: number, inode: number): number {
   return listenSockets(port).find((socket) => socket.inode === inode)?.rqueue ?? 0;
 }
 
 /** The sockets that listen on any TCP port of this network namespace. Throws SystemError. */
 export function allListeners(): TcpListener[] {
-  // Port 0 is no condition (inet_diag_dump_icsk, net/ipv4/inet_diag.c).
+  // Port 0 does not restrict the dump (inet_diag_dump_icsk, net/ipv4/inet_diag.c).
   return listenersOn(0);
 }
 
-/** The same in slices that take well under a millisecond each. Throws SystemError. */
+/** The same in slices of well under a millisecond each. Throws SystemError. */
 export function* listenerSlices(): Generator<TcpListener[], void, void> {
   for (const sockets of dumpTcp(0, stateMask('LISTEN')))
     yield sockets.map(({ inode, uid, local }) => ({ inode, uid, address: local }));
@@ -69,16 +72,16 @@ function listenSockets(port: number): TcpSocket[] {
 }
 
 /**
- * The connection between exactly these addresses, seen from `local`'s end, by a lookup of microseconds; null when there is
- * none. Inode 0: nobody has accepted it yet, or its file is closed. Throws SystemError.
+ * The connection between exactly these addresses, seen from `local`'s end, by a lookup of microseconds; null if there
+ * is none. Inode 0: not accepted yet, or its file is closed. Throws SystemError.
  */
 export function tcpSocket(local: InetAddress, remote: InetAddress): TcpSocket | null {
   return findTcpSocket(local, remote);
 }
 
 /**
- * The connections on a local TCP port, in slices that take well under a millisecond each, so that a caller can let other
- * work go first in between. Connections that come or go meanwhile may be missing or doubled. Throws SystemError.
+ * The connections on a local TCP port, in slices of well under a millisecond each, so that a caller can yield to other
+ * work in between. Connections that come or go meanwhile may be missing or duplicated. Throws SystemError.
  */
 export function tcpConnectionsOn(
   port: number,
@@ -88,8 +91,8 @@ export function tcpConnectionsOn(
 }
 
 /**
- * Whether this kernel answers about TCP sockets (CONFIG_INET_DIAG, and a namespace that lets it load). One handler answers
- * for both families (inet_diag_register, net/ipv4/inet_diag.c).
+ * Whether this kernel reports TCP sockets (CONFIG_INET_DIAG, and a namespace that can load it). One handler answers for
+ * both families (inet_diag_register, net/ipv4/inet_diag.c).
  */
 export function canDiagnoseTcp(): boolean {
   try {

@@ -5,7 +5,7 @@ import { errnoNumber, SystemError } from './errors.ts';
 
 /**
  * A socket's address. `host` is numeric; '' means every address of the family. `scopeId` is the interface index of a
- * link-local address. A Unix `path` of '@name' is the abstract name, '' an unnamed socket.
+ * link-local address. A Unix `path` of '@name' is an abstract name, '' an unnamed socket.
  */
 export type SocketAddress =
   | { family: 'inet' | 'inet6'; host: string; port: number; scopeId?: number }
@@ -24,8 +24,8 @@ const UNIX_PATH_CAPACITY = 108;
 if (endianness() !== 'LE') throw new Error('only little-endian machines (x64, arm64) are supported');
 
 /**
- * The bytes of a struct sockaddr_in, sockaddr_in6 or sockaddr_un (ip(7), ipv6(7), unix(7)).
- * Throws RangeError for a host or port that is none, SystemError ENAMETOOLONG for a Unix path above 107 bytes.
+ * The bytes of a struct sockaddr_in, sockaddr_in6 or sockaddr_un (ip(7), ipv6(7), unix(7)). Throws RangeError for an
+ * invalid host or port, SystemError ENAMETOOLONG for a Unix path above 107 bytes.
  */
 export function encodeAddress(address: SocketAddress): Buffer {
   if (address.family === 'unix') return encodeUnix(address.path);
@@ -85,7 +85,7 @@ export function inet6Bytes(host: string): Buffer {
   return host === '' ? Buffer.alloc(16) : parseInet6(host);
 }
 
-// unix(7): a pathname ends with NUL; an abstract name starts with NUL and is as long as the length says.
+// unix(7): a pathname ends with NUL. An abstract name starts with NUL, and the address length determines its end.
 function encodeUnix(path: string): Buffer {
   const abstract = path.startsWith('@');
   const name = Buffer.from(abstract ? `\0${path.slice(1)}` : path);

@@ -3,8 +3,8 @@ import { commandLine, processIds } from './procfs.ts';
 import { withSpare } from './spare.ts';
 
 /**
- * The first process that has a socket open, found by scanning /proc/PID/fd of those that this user may look into; null when
- * there is none among them. Takes milliseconds per thousand descriptors: for error messages, not for loops.
+ * The first process that has a socket open, found by scanning /proc/PID/fd of the processes that this user may inspect;
+ * null if there is none among them. Takes milliseconds per thousand descriptors: for error messages, not for loops.
  */
 export function holderOf(inode: number): { pid: number; command: string } | null {
   const link = `socket:[${inode}]`;
@@ -14,7 +14,7 @@ export function holderOf(inode: number): { pid: number; command: string } | null
   return null;
 }
 
-/** The inode numbers of the sockets that a process has open; none of one that this user may not look into. */
+/** The inode numbers of the sockets that a process has open; none if this user may not inspect it. */
 export function socketsOf(pid: number): number[] {
   return descriptorsOf(pid).flatMap(({ link }) => socketInode(link) ?? []);
 }
@@ -30,8 +30,8 @@ function hasLink(pid: number, link: string): boolean {
 }
 
 /**
- * The open descriptors of a process, with what each is in the words of proc_pid_fd(5) (`socket:[4711]`, a path); null
- * for one that was closed meanwhile. None of a process that this user may not look into.
+ * The open descriptors of a process with the links of proc_pid_fd(5) (`socket:[4711]`, a path); null for one that was
+ * closed meanwhile. None for a process that this user may not inspect.
  */
 export function descriptorsOf(pid: number | 'self'): { fd: number; link: string | null }[] {
   const directory = `/proc/${pid}/fd`;
@@ -41,7 +41,7 @@ export function descriptorsOf(pid: number | 'self'): { fd: number; link: string 
       link: linkOf(`${directory}/${fd}`),
     }));
   } catch {
-    // Another user's process, or one that ended meanwhile.
+    // Another user's process, or one that exited meanwhile.
     return [];
   }
 }

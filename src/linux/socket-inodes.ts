@@ -2,18 +2,20 @@ import { type Dir, opendirSync, readlinkSync, statSync } from 'node:fs';
 import { Slices } from '../common/slices.ts';
 import { processStat } from './procfs.ts';
 
-/** Inode numbers of the sockets that a process has open, none where it is gone; null where nobody may look. */
+/**
+ * Inode numbers of the sockets that a process has open, none if it has exited; null if this user may not inspect it.
+ */
 export type SocketInodes = ArrayLike<number> | null;
 
-// A link costs 4 to 8 microseconds, nearly all of it the kernel's. Beyond this many a thread of its own is the cheaper way for everybody who
-// waits for this one, although it takes 30 ms to start.
+// A link takes 4 to 8 microseconds, nearly all of it in the kernel. Beyond this number a separate thread is better for
+// all other work on this thread, although it takes 30 ms to start.
 const MAX_HERE = 1000;
 const LINK = /^socket:\[(\d+)\]$/;
 
 /**
- * The sockets that each of these processes has open, from the links of /proc/PID/fd (proc_pid_fd(5)), in the order of `pids`. Few are read
- * in slices of milliseconds; many in a thread that ends with them.
- * @param mostHere how many descriptors are looked at on this thread
+ * The sockets that each of these processes has open, from the links of /proc/PID/fd (proc_pid_fd(5)), in the order of
+ * `pids`. Few are read in slices of milliseconds; many in a temporary thread.
+ * @param maxHere how many descriptors are read on this thread
  */
 export async function socketInodes(
   pids: readonly number[],
@@ -21,15 +23,15 @@ export async function socketInodes(
   maxHere: number = MAX_HERE,
 ): Promise<SocketInodes[]> {
   const few = areMany(pids, maxHere) ? null : await readHere(pids, slices, maxHere);
-  // To start a thread takes a few milliseconds here.
+  // Starting a thread takes a few milliseconds here.
   if (few === null) await slices.next();
   const all = few ?? (await readInThread(pids, slices).catch(() => null));
-  // No room for one more thread (EAGAIN): then it takes longer.
+  // No further thread can be created (EAGAIN): reading here takes longer.
   const found = all ?? (await readHere(pids, slices, Number.POSITIVE_INFINITY)) ?? [];
   return pids.map((pid, index) => found[index] ?? (isGone(pid) ? [] : null));
 }
 
-// Linux 6.2 and later give the number of descriptors as the size of the directory, others 0.
+// Linux 6.2 and later report the number of descriptors as the size of the directory, earlier versions 0.
 function areMany(pids: readonly number[], most: number): boolean {
   return pids.reduce((sum, pid) => sum + sizeOf(`/proc/${pid}/fd`), 0) > most;
 }
@@ -42,13 +44,13 @@ function sizeOf(path: string): number {
   }
 }
 
-// Of a process that has ended and was not waited for, everything in /proc belongs to root.
+// Everything in /proc of an exited process that was not reaped belongs to root.
 function isGone(pid: number): boolean {
   const state = processStat(pid)?.state ?? 'X';
   return state === 'Z' || state === 'X';
 }
 
-/** null: they are more than `most`. */
+/** Null: there are more than the maximum. */
 async function readHere(
   pids: readonly number[],
   slices: Slices,
@@ -88,7 +90,7 @@ function nextName(directory: Dir | null): string | null {
   try {
     return directory?.readSync()?.name ?? null;
   } catch {
-    // ESRCH: the process ended meanwhile.
+    // ESRCH: the process exited meanwhile.
     return null;
   }
 }

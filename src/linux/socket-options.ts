@@ -22,7 +22,7 @@ const OPTIONS = {
   protocol: [SOL_SOCKET, 38],
   domain: [SOL_SOCKET, 39],
   lock_filter: [SOL_SOCKET, 44],
-  // The IPv4 level works on IPv6 sockets too: both set the same bit of the socket (net/ipv4/ip_sockglue.c).
+  // The IPv4 level works on IPv6 sockets, too: both set the same bit of the socket (net/ipv4/ip_sockglue.c).
   free_bind: [IPPROTO_IP, 15],
   transparent: [IPPROTO_IP, 19],
   min_ttl: [IPPROTO_IP, 21],
@@ -49,13 +49,13 @@ export function setOption(fd: number, option: SocketOption, value: number | stri
   callAbout(option, 'setsockopt', fd, level, number, bytes, bytes.length);
 }
 
-/** getsockopt(2) of an int option; buffer sizes come back doubled (socket(7)). Throws SystemError. */
+/** getsockopt(2) of an int option. Buffer sizes are returned doubled (socket(7)). Throws SystemError. */
 export function getOption(fd: number, option: SocketOption): number {
   const [level, number] = OPTIONS[option];
   return readOption(fd, option, level, number, 4).readInt32LE(0);
 }
 
-/** SO_PEERCRED: who was at the other end of a Unix stream when it connected (unix(7)). Throws SystemError. */
+/** SO_PEERCRED: the peer of a Unix stream when it connected (unix(7)). Throws SystemError. */
 export function peerCredentials(fd: number): { pid: number; uid: number; gid: number } {
   const SO_PEERCRED = 17;
   const bytes = readOption(fd, 'peer credentials', SOL_SOCKET, SO_PEERCRED, 12);

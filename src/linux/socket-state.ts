@@ -5,13 +5,14 @@ const TCP_INFO = 11;
 const MSG_PEEK = 0x2;
 const MSG_DONTWAIT = 0x40;
 
-// Once for all calls: a supervisor with a thousand listeners asks thousands of times in a second.
+// Allocated once: a supervisor with a thousand listeners makes thousands of calls per second.
 const info = Buffer.alloc(28);
 const length = Buffer.alloc(4);
 
 /**
- * How many connections wait to be accepted from a listening TCP socket, without a dump of the sockets of its port. Of a listening socket
- * tcp_info has the length of the accept queue in tcpi_unacked (tcp_get_info, net/ipv4/tcp.c). Throws SystemError.
+ * Number of connections that wait to be accepted from a listening TCP socket, without a dump of the sockets of its
+ * port. For a listening socket, tcp_info contains the length of the accept queue in tcpi_unacked (tcp_get_info,
+ * net/ipv4/tcp.c). Throws SystemError.
  */
 export function acceptQueue(fd: number): number {
   length.writeUInt32LE(info.length);
@@ -20,8 +21,9 @@ export function acceptQueue(fd: number): number {
 }
 
 /**
- * How a connection looks from here; nothing of it is consumed but a pending error. `readable`: the other end has sent data. `ended`: it closed
- * the connection. `failed`: it was reset or refused. `silent`: nothing of that. Throws SystemError.
+ * State of a connection from this end. Consumes nothing except a pending error. `readable`: the other end has sent
+ * data. `ended`: it closed the connection. `failed`: it was reset or refused. `silent`: none of these. Throws
+ * SystemError.
  */
 export function peekConnection(fd: number): 'silent' | 'readable' | 'ended' | 'failed' {
   const failures = [

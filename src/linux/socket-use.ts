@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { descriptorsOf, socketInode } from './socket-holder.ts';
 
 /**
- * `used`: a process waits for one of the sockets. `unknown`: it may wait for one in a way that the kernel does not show,
- * or this user may not look into it.
+ * `used`: a process waits for one of the sockets. `unknown`: it may wait for one in a way that the kernel does not
+ * show, or this user may not inspect it.
  */
 export type SocketUse = 'used' | 'unused' | 'unknown';
 
@@ -23,7 +23,7 @@ export function socketUse(pids: Iterable<number>, inodes: ReadonlySet<number>): 
 function useIn(pid: number, inodes: ReadonlySet<number>): SocketUse {
   const descriptors = descriptorsOf(pid);
   const wanted = descriptors.filter(({ link }) => inodes.has(socketInode(link) ?? 0)).map(({ fd }) => fd);
-  // A process without descriptors has ended, or nobody may look into it.
+  // A process without descriptors has exited, or cannot be inspected.
   if (wanted.length === 0) return descriptors.length === 0 ? 'unknown' : 'unused';
   const epolls = descriptors.filter(({ link }) => link === 'anon_inode:[eventpoll]');
   if (epolls.some(({ fd }) => isWatched(`/proc/${pid}/fdinfo/${fd}`, wanted))) return 'used';
@@ -41,7 +41,7 @@ function isWatched(fdinfo: string, wanted: readonly number[]): boolean {
   }
 }
 
-/** What the threads of a process wait for: `288 0x3 ...` is the number of a call and its arguments. */
+/** The calls in which the threads of a process wait: `288 0x3 ...` is the number of a call and its arguments. */
 function callsOf(pid: number, wanted: ReadonlySet<number>): SocketUse {
   let use: SocketUse = 'unused';
   try {

@@ -40,9 +40,9 @@ export function openSocket(family: SocketFamily, type: SocketType): number {
 }
 
 /**
- * The same for another user, whom the kernel lets share an address by SO_REUSEPORT: only sockets of one user are in a
- * group (inet_reuseport_add_sock, net/ipv4/inet_hashtables.c). Takes CAP_SETUID; without it the socket belongs to this
- * user (setfsuid(2)). Throws SystemError.
+ * The same for another user, so that the kernel allows sharing an address by SO_REUSEPORT: all sockets of a group
+ * belong to one user (inet_reuseport_add_sock, net/ipv4/inet_hashtables.c). Requires CAP_SETUID; without it the socket
+ * belongs to this user (setfsuid(2)). Throws SystemError.
  */
 export function openSocketAs(uid: number, family: SocketFamily, type: SocketType): number {
   const own = rawCall('setfsuid', uid);
@@ -59,29 +59,32 @@ export function bindSocket(fd: number, address: SocketAddress): void {
   callAbout(formatAddress(address), 'bind', fd, bytes, bytes.length);
 }
 
-/** listen(2); may be called again on a listening socket to change its backlog. Throws SystemError. */
+/** listen(2). Can be repeated on a listening socket to change its backlog. Throws SystemError. */
 export function listenSocket(fd: number, backlog: number): void {
   callAbout(`descriptor ${fd}`, 'listen', fd, backlog);
 }
 
-/** connect(2); a connection under way (EINPROGRESS) counts as success. Throws SystemError. */
+/** connect(2). A connection in progress (EINPROGRESS) counts as success. Throws SystemError. */
 export function connectSocket(fd: number, address: SocketAddress): void {
   const bytes = encodeAddress(address);
   if (rawCall('connect', fd, bytes, bytes.length) !== -1) return;
   const errno = lastErrno();
-  // An interrupted connect goes on by itself, like one under way (connect(2)).
+  // An interrupted connect proceeds asynchronously, like one in progress (connect(2)).
   if (errno === errnoNumber('EINPROGRESS') || errno === errnoNumber('EINTR')) return;
   throw new SystemError('connect', errno, formatAddress(address));
 }
 
-/** send(2) without waiting and without SIGPIPE; returns how many bytes went. Throws SystemError (EAGAIN for no room, EPIPE). */
+/**
+ * send(2) without waiting and without SIGPIPE. Returns the number of sent bytes. Throws SystemError (EAGAIN if there is
+ * no space, EPIPE).
+ */
 export function sendNow(fd: number, bytes: Buffer): number {
   return callAbout(`descriptor ${fd}`, 'send', fd, bytes, bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 /**
- * The next connection of a listening socket, close-on-exec and non-blocking, or null when none waits or the one that
- * waited is gone (ECONNABORTED). Throws SystemError.
+ * The next connection of a listening socket, close-on-exec and non-blocking, or null if none waits or the waiting one
+ * was aborted (ECONNABORTED). Throws SystemError.
  */
 export function acceptSocket(fd: number): { fd: number; peer: SocketAddress } | null {
   const bytes = Buffer.alloc(SOCKADDR_CAPACITY);
@@ -93,22 +96,22 @@ export function acceptSocket(fd: number): { fd: number; peer: SocketAddress } | 
 }
 
 /**
- * Closes a connection for sending only, so that the other end reads end-of-file. Does nothing to a socket that is not
- * connected. Throws SystemError.
+ * Closes a connection for sending only, so that the other end reads end-of-file. Has no effect on an unconnected
+ * socket. Throws SystemError.
  */
 export function shutdownSending(fd: number): void {
   tryCall(['ENOTCONN'], 'shutdown', fd, SHUT_WR);
 }
 
 /**
- * Ends listening for every process that has the socket: connect(2) is refused from now on, and what waits in the queue
- * is reset. Leaves a socket alone that does not listen, such as a datagram socket. Throws SystemError.
+ * Ends listening for every process that has the socket: connect(2) is refused from now on, and the queue is reset. Has
+ * no effect on a socket that does not listen, such as a datagram socket. Throws SystemError.
  */
 export function stopListening(fd: number): void {
   if (getOption(fd, 'accept_connections') === 1) tryCall(['ENOTCONN'], 'shutdown', fd, SHUT_RDWR);
 }
 
-/** The address the socket is bound to, with the port the kernel chose. Throws SystemError. */
+/** The address that the socket is bound to, with the port that the kernel chose. Throws SystemError. */
 export function localAddress(fd: number): SocketAddress {
   return addressFrom('getsockname', fd);
 }
@@ -125,7 +128,7 @@ function addressFrom(name: 'getsockname' | 'getpeername', fd: number): SocketAdd
   return decodeAddress(bytes, length.readInt32LE(0));
 }
 
-/** close(2). An interrupted close has released the descriptor all the same (close(2), Linux). Throws SystemError EBADF. */
+/** close(2). An interrupted close has released the descriptor, too (close(2), Linux). Throws SystemError EBADF. */
 export function closeFd(fd: number): void {
   if (rawCall('close', fd) !== -1) return;
   const errno = lastErrno();
@@ -133,8 +136,8 @@ export function closeFd(fd: number): void {
 }
 
 /**
- * Whether calls on the socket wait. O_NONBLOCK belongs to the open file description (fcntl(2)), so this changes the
- * socket for every process that has it. Throws SystemError.
+ * Sets whether calls on the socket block. O_NONBLOCK belongs to the open file description (fcntl(2)), so this changes
+ * the socket for every process that has it. Throws SystemError.
  */
 export function setBlocking(fd: number, blocking: boolean): void {
   const flags = callAbout(`descriptor ${fd}`, 'fcntl', fd, F_GETFL, 0);
@@ -143,12 +146,15 @@ export function setBlocking(fd: number, blocking: boolean): void {
   if (wanted !== flags) callAbout(`descriptor ${fd}`, 'fcntl', fd, F_SETFL, wanted);
 }
 
-/** The inode number by which /proc/PID/fd and sock_diag know the socket. */
+/** The inode number, which identifies the socket in /proc/PID/fd and sock_diag. */
 export function inodeOf(fd: number): number {
   return fstatSync(fd).ino;
 }
 
-/** close(2) will send a reset instead of FIN, and keep nothing of the connection (SO_LINGER with 0 s, socket(7)). Throws SystemError. */
+/**
+ * Makes close(2) send a reset instead of FIN and keep no state of the connection (SO_LINGER with 0 s, socket(7)).
+ * Throws SystemError.
+ */
 export function resetOnClose(fd: number): void {
   const SOL_SOCKET = 1;
   const SO_LINGER = 13;

@@ -1,12 +1,12 @@
 import { closeSync, openSync } from 'node:fs';
 import { isOutOfDescriptors } from '../common/errors.ts';
 
-// A signal to a process takes a pidfd, and meanwhile a descriptor that reads /proc/PID/stat.
+// Signalling a process needs a pidfd, and meanwhile a descriptor to read /proc/PID/stat.
 const SPARES = 2;
 
 const spares: number[] = [];
 
-/** Keeps descriptors in reserve for `withSpare`, from now on. */
+/** Reserves descriptors for `withSpare`. */
 export function keepSpare(): void {
   try {
     while (spares.length < SPARES) spares.push(openSync('/dev/null', 'r'));
@@ -16,9 +16,9 @@ export function keepSpare(): void {
 }
 
 /**
- * Runs `act`, which opens one descriptor at a time and keeps none. When no descriptor is free (EMFILE, getrlimit(2);
- * ENFILE, fs.file-max), `act` runs once more after one in reserve was closed. `act` may call withSpare() once itself.
- * So a supervisor without free descriptors still sees and signals its processes, and writes down what it knows.
+ * Runs `act`, which opens one descriptor at a time and keeps none open. If no descriptor is free (EMFILE, getrlimit(2);
+ * ENFILE, fs.file-max), closes a reserved one and runs `act` again. `act` may call withSpare() once itself. So a
+ * supervisor without free descriptors can still see and signal its processes, and write its state.
  */
 export function withSpare<Result>(act: () => Result): Result {
   try {

@@ -5,9 +5,9 @@ import { cString, pointerArray } from './pointer-array.ts';
 import { closeFd, duplicateAbove } from './sockets.ts';
 
 /**
- * What a new process gets, and nothing else: its own session, every signal at its default and none blocked, exactly the
- * descriptors named (number in the child -> descriptor here), /dev/null as 0 when it is not named.
- * `path` is not searched on PATH; a relative one is looked up in `directory`. `environment` holds `NAME=value` entries.
+ * Everything that a new process gets: its own session, every signal at its default and none blocked, exactly the given
+ * descriptors (number in the child -> descriptor here), /dev/null as 0 if it is not given. `path` is not searched in
+ * PATH; a relative one is looked up in `directory`. `environment` contains `NAME=value` entries.
  */
 export interface SpawnRequest {
   path: string;
@@ -26,9 +26,9 @@ const ATTRIBUTES_CAPACITY = 512;
 const SIGSET_SIZE = 128;
 
 /**
- * Starts a process and returns its pid.
- * Throws SystemError: syscall 'chdir' when the directory is the cause, otherwise 'posix_spawn' (ENOENT, EACCES,
- * ENOEXEC, E2BIG, EAGAIN...) or 'fcntl' (EBADF, EMFILE) when a descriptor cannot be duplicated.
+ * Starts a process and returns its pid. Throws SystemError: syscall 'chdir' if the directory is the cause, otherwise
+ * 'posix_spawn' (ENOENT, EACCES, ENOEXEC, E2BIG, EAGAIN...) or 'fcntl' (EBADF, EMFILE) if a descriptor cannot be
+ * duplicated.
  */
 export function spawnProcess(request: SpawnRequest): number {
   const highest = Math.max(0, ...request.descriptors.keys());
@@ -36,7 +36,7 @@ export function spawnProcess(request: SpawnRequest): number {
   try {
     const sources = new Map<number, number>();
     for (const [target, source] of request.descriptors) {
-      // A source in the range of the targets could be overwritten by an earlier dup2.
+      // An earlier dup2 could overwrite a source in the range of the targets.
       const safe = source > highest ? source : duplicateAbove(source, highest + 1);
       if (safe !== source) temporary.push(safe);
       sources.set(target, safe);
@@ -57,7 +57,7 @@ function launch(request: SpawnRequest, actions: Buffer, attributes: Buffer): num
   const path = cString(request.path, 'posix_spawn');
   const argv = pointerArray(request.argv, 'posix_spawn');
   const environment = pointerArray(request.environment, 'posix_spawn');
-  // posix_spawn(3) returns the errno of the step of the child that failed, without saying which step it was.
+  // posix_spawn(3) returns the errno of the child's failed step, but not which step it was.
   const errno = rawCall('posix_spawn', pid, path, actions, attributes, argv, environment);
   if (errno === 0) return pid.readInt32LE(0);
   throw directoryError(request.directory) ?? new SystemError('posix_spawn', errno, request.path);
@@ -79,7 +79,7 @@ function addFileActions(
     } else if (target === 0) {
       callReturningErrno('posix_spawn_file_actions_addopen', actions, 0, '/dev/null', constants.O_RDONLY, 0);
     } else {
-      // glibc lets a close of a number that is not open pass (sysdeps/unix/sysv/linux/spawni.c).
+      // glibc ignores the close of a number that is not open (sysdeps/unix/sysv/linux/spawni.c).
       callReturningErrno('posix_spawn_file_actions_addclose', actions, target);
     }
   }

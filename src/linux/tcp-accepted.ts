@@ -8,8 +8,9 @@ const INODE = 68;
 const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::', '']);
 
 /**
- * The inodes of the connections to the addresses of listeners that were accepted and not closed, in slices of well under a millisecond; the
- * kernel's work is done on another thread, in one walk for each family. Rejects with SystemError.
+ * The inodes of the connections to the addresses of listeners that were accepted and not closed, in slices of well
+ * under a millisecond. The kernel's work is done on another thread, in one walk for each family. Rejects with
+ * SystemError.
  */
 export async function* acceptedTcp(addresses: readonly InetAddress[]): AsyncGenerator<number[], void, void> {
   for await (const { bytes, messages } of walkAccepted(addresses, false))
@@ -17,8 +18,8 @@ export async function* acceptedTcp(addresses: readonly InetAddress[]): AsyncGene
 }
 
 /**
- * Looks at the same connections until one is found that is not idle. Without one, `open` is how many there are: of tens of
- * thousands of idle ones nothing else is read. Rejects with SystemError.
+ * Searches the same connections for one that is not idle. If there is none, `open` is their number. Nothing else is
+ * read of tens of thousands of idle ones. Rejects with SystemError.
  */
 export async function findBusyTcp(
   addresses: readonly InetAddress[],
@@ -33,7 +34,7 @@ export async function findBusyTcp(
 
 interface Slice {
   readonly bytes: Buffer;
-  /** Where each `inet_diag_msg` begins and ends. */
+  /** The start and end of each `inet_diag_msg`. */
   readonly messages: readonly { readonly start: number; readonly end: number }[];
 }
 
@@ -41,7 +42,7 @@ async function* walkAccepted(
   addresses: readonly InetAddress[],
   withInfo: boolean,
 ): AsyncGenerator<Slice, void, void> {
-  // A connection is of its listener's family, one by IPv4 to a dual-stack listener as well.
+  // A connection has the family of its listener, even an IPv4 connection to a dual-stack listener.
   for (const family of ['inet', 'inet6'] as const) {
     const hosts = hostsByPort(addresses.filter((address) => address.family === family));
     if (hosts.size === 0) continue;
@@ -62,10 +63,10 @@ async function* walkAccepted(
   }
 }
 
-/** The addresses that listeners have on each port; null: all. */
+/** The addresses of listeners on each port; null: all. */
 function hostsByPort(addresses: readonly InetAddress[]): Map<number, Buffer[] | null> {
   const hosts = new Map<number, Buffer[] | null>();
-  // A thousand listeners mostly have one address.
+  // A thousand listeners usually have the same address.
   const known = new Map<string, Buffer>();
   for (const { family, host, port } of addresses) {
     const others = hosts.get(port);

@@ -7,21 +7,24 @@ import {
   walkTcpSockets,
 } from './inet-diag.ts';
 
-/** An accepted connection, as far as it matters for whether the service may stop. */
+/** The state of an accepted connection, to decide whether the service may stop. */
 export interface TcpActivity {
-  /** Of the file that belongs to it. */
+  /** Inode of its file. */
   readonly inode: number;
-  /** Nothing is queued either way, and the last byte was sent, not received, at least a second ago. */
+  /** No data is queued in either direction, and the last byte was sent, not received, at least a second ago. */
   readonly idle: boolean;
-  /** Milliseconds since its last byte was sent; 0 where it is not idle. */
+  /** Milliseconds since its last byte was sent; 0 if it is not idle. */
   readonly idleFor: number;
-  /** Looks this one up again, in microseconds: whether it is still open and not idle. Null where that was not wanted, or it is idle. */
+  /**
+   * Looks this connection up again, in microseconds: whether it is still open and not idle. Null if that was not
+   * requested, or it is idle.
+   */
   readonly isStillBusy: (() => boolean) | null;
 }
 
 const QUIET = 1000;
-// struct inet_diag_msg of linux/inet_diag.h, and in it struct inet_diag_sockid, which ends with the cookie,
-// a number that no other socket has.
+// struct inet_diag_msg of linux/inet_diag.h, and in it struct inet_diag_sockid, which ends with the cookie, a number
+// that no other socket has.
 const STATE = 1;
 const ID = 4;
 const EXPIRES = 52;
@@ -30,7 +33,7 @@ const WQUEUE = 60;
 const INODE = 68;
 const MESSAGE_SIZE = 72;
 const INET_DIAG_INFO = 2;
-// enum of include/net/tcp_states.h.
+// Enum of include/net/tcp_states.h.
 const CLOSE_WAIT = 8;
 // struct tcp_info of linux/tcp.h; the times are milliseconds ago.
 const LAST_DATA_SENT = 44;
@@ -41,10 +44,10 @@ const DATA_SEGS_OUT = 156;
 const INFO_SIZE = 160;
 
 /**
- * The connections on these local TCP ports that a process has accepted, tens of thousands of them: the kernel's work is done on another
- * thread, and what comes is read in slices of well under a millisecond. Rejects with SystemError.
- * @param wanted whether a connection that is not idle is to be looked up again later
- * @param families those of the listeners, which their connections have as well
+ * The connections on these local TCP ports that a process has accepted, tens of thousands of them. The kernel's work is
+ * done on another thread, and the results are read in slices of well under a millisecond. Rejects with SystemError.
+ * @param wanted whether a busy connection will be looked up again later
+ * @param families families of the listeners, which their connections have, too
  */
 export async function* tcpActivityOn(
   ports: ReadonlySet<number>,
@@ -72,7 +75,7 @@ export async function* tcpActivityOn(
 
 function lookAgain(message: Buffer): () => boolean {
   const family = message[0] ?? 0;
-  // A copy: the next receive writes over the message.
+  // A copy, because the next receive overwrites the message.
   const id = Buffer.from(message.subarray(ID, EXPIRES));
   return () => {
     const found = lookUpExactly(family, id);
@@ -90,9 +93,9 @@ function lookUpExactly(family: number, id: Buffer): Buffer | null {
   }
 }
 
-/** Whether the `inet_diag_msg` with tcp_info from `start` to `end` is that of an idle connection. */
+/** Whether the `inet_diag_msg` with tcp_info from `start` to `end` describes an idle connection. */
 export function isIdle(bytes: Buffer, start = 0, end: number = bytes.length): boolean {
-  // The FIN of a client that the service has not read counts as one byte (tcp_diag_get_info, net/ipv4/tcp_diag.c).
+  // The unread FIN of a client counts as one byte (tcp_diag_get_info, net/ipv4/tcp_diag.c).
   const unread = bytes.readUInt32LE(start + RQUEUE) - (bytes[start + STATE] === CLOSE_WAIT ? 1 : 0);
   if (unread > 0 || bytes.readUInt32LE(start + WQUEUE) > 0) return false;
   const info = infoOffset(bytes, start, end);
@@ -100,11 +103,12 @@ export function isIdle(bytes: Buffer, start = 0, end: number = bytes.length): bo
   const read = (offset: number) => bytes.readUInt32LE(info + offset);
   const sent = read(LAST_DATA_SENT);
   const received = read(LAST_DATA_RECV);
-  // A client that has not asked yet is not one that has been answered: both times begin with the connection.
+  // A client that has not sent a request yet has not been answered, either: both times begin with the connection.
   if (read(DATA_SEGS_OUT) === 0 || sent < QUIET) return false;
   if (sent !== received) return sent < received;
-  // A fast answer leaves in the tick of the clock (1 to 10 ms) in which its request came, and a fast client's next request comes in the tick
-  // in which the answer before it left. What came after the data tells, an acknowledgement and nothing more; else who sent more often.
+  // A fast answer is sent in the same clock tick (1 to 10 ms) as its request arrived, and a fast client's next request
+  // arrives in the same tick as the previous answer was sent. If only an acknowledgement came after the data, the
+  // connection is idle. Otherwise the side that sent more segments decides.
   return read(LAST_ACK_RECV) < received || read(DATA_SEGS_IN) <= read(DATA_SEGS_OUT);
 }
 
@@ -113,7 +117,7 @@ function sentAgo(bytes: Buffer): number {
   return info === null ? 0 : bytes.readUInt32LE(info + LAST_DATA_SENT);
 }
 
-/** Where struct tcp_info begins; null where the kernel gave none. */
+/** The start of struct tcp_info; null if the kernel returned none. */
 function infoOffset(bytes: Buffer, start: number, end: number): number | null {
   let at = start + MESSAGE_SIZE;
   while (at + 4 <= end) {

@@ -3,9 +3,9 @@ import { attributes, diagDump, diagDumpOnPool, diagLookup } from './netlink.ts';
 import { AF_UNIX, decodeUnixPath } from './sockaddr.ts';
 
 /**
- * What sock_diag(7) tells about a Unix socket. `path` is the name it was bound under ('@name' abstract, '' none), whatever
- * became of that name since. `peer` is the inode of the socket connected to it, 0 while nobody has accepted the connection,
- * null for one that is not connected.
+ * A Unix socket as sock_diag(7) reports it. `path` is the name given to bind(2) ('@name' abstract, '' none), even if
+ * that name has changed since. `peer` is the inode of the connected socket, 0 while the connection is not accepted,
+ * null for an unconnected socket.
  */
 export interface UnixSocket {
   inode: number;
@@ -14,7 +14,7 @@ export interface UnixSocket {
   listening: boolean;
   path: string;
   peer: number | null;
-  /** Of a listening socket: connections to accept, and the backlog; otherwise unread bytes, and unsent ones. */
+  /** For a listening socket: connections to accept, and the backlog. Otherwise unread bytes, and unsent ones. */
   rqueue: number;
   wqueue: number;
 }
@@ -30,11 +30,11 @@ const UNIX_DIAG_NAME = 0;
 const UNIX_DIAG_VFS = 1;
 const UNIX_DIAG_PEER = 2;
 const UNIX_DIAG_RQLEN = 4;
-// enum of include/net/tcp_states.h.
+// Enum of include/net/tcp_states.h.
 const TCP_ESTABLISHED = 1;
 const TCP_LISTEN = 10;
 
-// struct unix_diag_req; the cookie of all ones matches any.
+// struct unix_diag_req; a cookie of all ones matches any.
 function encodeRequest(inode: number, states: number): Buffer {
   const bytes = Buffer.alloc(REQUEST_SIZE);
   bytes[0] = AF_UNIX;
@@ -45,15 +45,15 @@ function encodeRequest(inode: number, states: number): Buffer {
   return bytes;
 }
 
-/** The Unix socket with this inode number, without a dump; null when there is none. Throws SystemError. */
+/** The Unix socket with this inode number, without a dump; null if there is none. Throws SystemError. */
 export function unixSocket(inode: number): UnixSocket | null {
   const answer = diagLookup(encodeRequest(inode, 0xffffffff));
   return answer === null ? null : decodeSocket(answer);
 }
 
 /**
- * Whether the kernel has this file as the one that the socket was bound to. It knows the low 32 bits of the inode
- * (unix_diag_vfs); the device is left out, because btrfs shows another one to stat(2). Throws SystemError.
+ * Whether the socket was bound to this file, according to the kernel. It reports the low 32 bits of the inode
+ * (unix_diag_vfs). The device is not compared, because btrfs reports a different one to stat(2). Throws SystemError.
  */
 export function isBoundTo(socketInode: number, fileInode: number): boolean {
   const answer = diagLookup(encodeRequest(socketInode, 0xffffffff));
@@ -62,8 +62,8 @@ export function isBoundTo(socketInode: number, fileInode: number): boolean {
 }
 
 /**
- * The Unix sockets that a path ('@name' abstract) leads to: those bound to the very file that is there now, whatever it was
- * called then; if the file system hides which file that is (overlayfs), those bound under that name. Throws SystemError.
+ * The Unix sockets that a path ('@name' abstract) leads to: those bound to the file that is there now, under any name.
+ * If the file system hides the file (overlayfs), those bound under that name. Throws SystemError.
  */
 export function unixSocketsAt(path: string): UnixSocket[] {
   const file = path.startsWith('@') ? undefined : statSync(path, { bigint: true, throwIfNoEntry: false });
@@ -74,7 +74,7 @@ export function unixSocketsAt(path: string): UnixSocket[] {
       const vfs = attributes(payload, MESSAGE_SIZE).get(UNIX_DIAG_VFS);
       const socket = decodeSocket(payload);
       if (file && vfs && isSameFile(vfs, file)) byFile.push(socket);
-      // Accepted connections carry the listener's name; those have a peer.
+      // Accepted connections have the listener's name and a peer.
       if (socket.path === path && socket.peer === null) byName.push(socket);
     }
   }
@@ -83,22 +83,23 @@ export function unixSocketsAt(path: string): UnixSocket[] {
 }
 
 /**
- * The connections that were accepted on stream sockets bound under these names ('@name' abstract), in slices of well under a
- * millisecond. Rejects with SystemError.
+ * The connections that were accepted on stream sockets bound under these names ('@name' abstract), in slices of well
+ * under a millisecond. Rejects with SystemError.
  */
 export async function* unixConnectionsAt(
   names: ReadonlySet<string>,
 ): AsyncGenerator<UnixSocket[], void, void> {
   for await (const payloads of diagDumpOnPool(encodeRequest(0, 1 << TCP_ESTABLISHED))) {
-    // An accepted connection has its listener's name (unix_stream_connect in net/unix/af_unix.c), and no file before it is accepted.
+    // An accepted connection has its listener's name (unix_stream_connect in net/unix/af_unix.c), and no file before it
+    // is accepted.
     yield payloads
       .map(decodeSocket)
       .filter(({ path, type, inode }) => type === 'stream' && inode !== 0 && names.has(path));
   }
 }
 
-// struct unix_diag_vfs: the low 32 bits of the inode, and the device as the kernel numbers it, 12 bits major, 20 bits minor,
-// while stat(2) gives it as makedev(3) packs it.
+// struct unix_diag_vfs: the low 32 bits of the inode, and the device in the kernel's encoding, 12 bits major, 20 bits
+// minor. stat(2) returns the encoding of makedev(3).
 function isSameFile(vfs: Buffer, file: { ino: bigint; dev: bigint }): boolean {
   const device = vfs.readUInt32LE(4);
   const major = BigInt(device >>> 20);

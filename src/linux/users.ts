@@ -23,8 +23,8 @@ const NUMERIC = /^\d{1,10}$/;
 const MAX_ID = 0xffffffff;
 
 /**
- * The user of this name or number, from whatever nsswitch.conf(5) names; a number counts as a name first. null when there
- * is none. Throws SystemError when the database cannot be read.
+ * The user with this name or number, from the sources of nsswitch.conf(5). A number is first looked up as a name. Null
+ * if there is none. Throws SystemError if the database cannot be read.
  */
 export function lookupUser(nameOrUid: string): User | null {
   const entry =
@@ -49,15 +49,15 @@ export function lookupUser(nameOrUid: string): User | null {
   };
 }
 
-/** The group of this name or number, like `lookupUser`. Throws SystemError. */
+/** The group with this name or number, like `lookupUser`. Throws SystemError. */
 export function lookupGroup(nameOrGid: string): Group | null {
   const entry = findGroup(nameOrGid);
   return entry && { name: entry.string(0), gid: entry.record.readUInt32LE(16) };
 }
 
 /**
- * Names of the users that the group lists, none for a group that does not exist. Users whose primary group it is are
- * not among them. Throws SystemError.
+ * Names of the users that the group lists; none for a group that does not exist. Does not contain users whose primary
+ * group it is. Throws SystemError.
  */
 export function groupMembers(gid: number): string[] {
   return findGroup(String(gid))?.strings(24) ?? [];
@@ -82,9 +82,9 @@ function isId(text: string): boolean {
 
 interface Entry {
   record: Buffer;
-  /** The string that the pointer at this offset of the record leads to. */
+  /** The string that the pointer at this offset of the record points to. */
   string(offset: number): string;
-  /** The strings of the array of pointers that the pointer at this offset leads to; NULL ends it. */
+  /** The strings of the NULL-terminated array that the pointer at this offset points to. */
   strings(offset: number): string[];
 }
 
@@ -149,7 +149,7 @@ function groupsOf(name: string, gid: number): number[] {
 
 export { mayExecute, maySearch } from './files/execute-permission.ts';
 
-/** A user's name, or the number where it has none. */
+/** A user's name, or the number if it has none. */
 export function userName(uid: number): string {
   try {
     const user = lookupUser(String(uid));

@@ -1,14 +1,14 @@
 /** What identifies the processes of one worker. */
 export interface WorkerProcesses {
-  /** Of its main process. */
+  /** The pid of its main process. */
   readonly pid: number;
   /** The session in which the worker runs (setsid(2)). */
   readonly session: number;
-  /** Its other processes that need not be of the session. */
+  /** Its other processes, which may have left the session. */
   readonly relatives: readonly number[];
 }
 
-/** Finds the worker to which a process belongs. */
+/** Finds the worker that a process belongs to. */
 export class WorkerFinder<W extends WorkerProcesses> {
   readonly #byPid: ReadonlyMap<number, W>;
   readonly #bySession: ReadonlyMap<number, W>;
@@ -20,7 +20,7 @@ export class WorkerFinder<W extends WorkerProcesses> {
     this.#bySession = new Map(workers.map((worker) => [worker.session, worker]));
   }
 
-  /** Of a process with this pid, in this session. */
+  /** The worker of a process with this pid and session. */
   find(pid: number, session: number | undefined): W | undefined {
     return this.#byPid.get(pid) ?? (session === undefined ? undefined : this.#bySession.get(session));
   }
@@ -28,7 +28,7 @@ export class WorkerFinder<W extends WorkerProcesses> {
 
 /**
  * The pids of the processes of each worker: its main process, those of its session, and its relatives.
- * @param running every process that runs, zombies included
+ * @param running every running process, zombies included
  */
 export function membersOf<W extends WorkerProcesses>(
   running: readonly { readonly pid: number; readonly session: number }[],

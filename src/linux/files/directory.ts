@@ -3,8 +3,8 @@ import path from 'node:path';
 import { errorCode } from '../../common/errors.ts';
 
 /**
- * Makes a directory and those above it that are missing. Throws the file system's error: Node's own recursive mkdir says ENOENT where it
- * should say EROFS, for one (MKDirpSync in src/node_file.cc).
+ * Creates a directory and its missing parents. Throws the file system's error. Node's own recursive mkdir reports wrong
+ * errors, for example ENOENT instead of EROFS (MKDirpSync in src/node_file.cc).
  */
 export function makeDirectory(directory: string, mode: number): void {
   try {

@@ -3,7 +3,7 @@ import { errnoNumber } from '../errors.ts';
 import { rawCall } from '../libc.ts';
 import { type PathStep, walkPath } from './path-walk.ts';
 
-/** Whose permissions count: numbers as in the password database. */
+/** The user whose permissions are checked: numbers as in the password database. */
 export interface Identity {
   uid: number;
   gid: number;
@@ -11,15 +11,15 @@ export interface Identity {
 }
 
 /**
- * Why a user could not execute a file, or null when nothing speaks against it. `user` null is this process's own. Follows
- * path_resolution(7): search permission on every directory on the way, links included, then execute permission on a
- * regular file; root needs one x bit of any kind. Where an access control list is set its outcome is left to the kernel.
+ * Why a user could not execute a file, or null if no reason was found. `user` null is this process's own user. Follows
+ * path_resolution(7): search permission on every directory of the path, links included, then execute permission on a
+ * regular file. Root needs any one x bit. With an access control list, the result is left to the kernel.
  */
 export function mayExecute(path: string, user: Identity | null): string | null {
   return whyNot(path, user, 'file');
 }
 
-/** The same of a directory that a user wants to look something up in. */
+/** The same for a directory in which a user wants to look up an entry. */
 export function maySearch(directory: string, user: Identity | null): string | null {
   return whyNot(directory, user, 'directory');
 }
@@ -35,7 +35,7 @@ function whyNot(path: string, user: Identity | null, kind: Kind): string | null 
   } catch (error) {
     return describe(error, path);
   }
-  // Mount options (noexec) forbid it to everybody; only access(2) knows them.
+  // Mount options (noexec) forbid it to everyone. Only access(2) checks them.
   const ownUid = process.geteuid?.() ?? -1;
   if (user !== null && ownUid !== 0 && ownUid !== user.uid) return null;
   try {
@@ -46,9 +46,9 @@ function whyNot(path: string, user: Identity | null, kind: Kind): string | null 
   }
 }
 
-/** About this process the kernel can be asked, in two calls; why not is found by walking. */
+/** For this process the kernel answers in two calls. Only a walk finds the reason for a refusal. */
 function kernelAllows(path: string, kind: Kind): boolean {
-  // access(2) is about the real user.
+  // access(2) checks the real user.
   if (process.getuid?.() !== process.geteuid?.()) return false;
   try {
     accessSync(path, constants.X_OK);
@@ -79,7 +79,7 @@ function walk(path: string, identity: Identity, kind: Kind): string | null {
   return may ? null : `EACCES: no execute permission on ${current}`;
 }
 
-// The first class that fits decides, even when a later one would allow it (path_resolution(7)).
+// The first class that matches decides, even if a later one would allow it (path_resolution(7)).
 function mayUse(path: string, stats: Stats, { uid, gid, groups }: Identity): boolean {
   if (uid === 0) return stats.isDirectory() || (stats.mode & 0o111) !== 0;
   if (stats.uid === uid) return (stats.mode & 0o100) !== 0;
@@ -87,7 +87,7 @@ function mayUse(path: string, stats: Stats, { uid, gid, groups }: Identity): boo
   return (stats.mode & (ofGroup ? 0o010 : 0o001)) !== 0 || hasAccessList(path);
 }
 
-/** Whether an access control list gives further users rights to a file (acl(5)). */
+/** Whether an access control list gives additional users rights to a file (acl(5)). */
 export function hasAccessList(path: string): boolean {
   return rawCall('getxattr', path, 'system.posix_acl_access', null, 0) > 0;
 }

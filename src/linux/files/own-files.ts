@@ -4,30 +4,33 @@ import { tryCall } from '../libc.ts';
 import { makeDirectory } from './directory.ts';
 import { distrust } from './trusted-path.ts';
 
-/** A directory of zero that another user could change: the message says which part of its path, and why. */
+/** A directory of zero that another user could change. The message says which part of its path, and why. */
 export class UntrustedDirectoryError extends Error {}
 
-/** Throws UntrustedDirectoryError where another user could change what is in a directory, or where its path leads. */
+/**
+ * Throws UntrustedDirectoryError if another user could change the entries of a directory, or the target of its path.
+ */
 export function requireTrusted(directory: string): void {
   const reason = distrust(directory);
   if (reason !== null) throw new UntrustedDirectoryError(reason);
 }
 
 /**
- * Makes a directory for zero's own files, and those above it that are missing. Throws UntrustedDirectoryError, or the
- * file system's error.
+ * Creates a directory for zero's own files, and its missing parents. Throws UntrustedDirectoryError, or the file
+ * system's error.
  */
 export function makeOwnDirectory(directory: string, mode: number): void {
-  // Nothing is made in a place of others. Another user may have made one that was missing, so the check comes again.
+  // zero creates nothing in directories of other users. Another user may have created a missing one, so the check is
+  // repeated.
   requireTrusted(directory);
   makeDirectory(directory, mode);
   requireTrusted(directory);
 }
 
 /**
- * Opens one of zero's own files, and does not follow a symbolic link in its place (open(2), O_NOFOLLOW). Throws the file
+ * Opens one of zero's own files without following a symbolic link in its place (open(2), O_NOFOLLOW). Throws the file
  * system's error, ELOOP for a link.
- * @param flags of open(2); O_CLOEXEC is always set
+ * @param flags flags of open(2); O_CLOEXEC is always set
  */
 export function openOwnFile(file: string, flags: number, mode = 0o600): number {
   try {
@@ -39,9 +42,9 @@ export function openOwnFile(file: string, flags: number, mode = 0o600): number {
   }
 }
 
-/** The text of one of zero's own files. Throws what `openOwnFile` does. */
+/** The text of one of zero's own files. Throws as `openOwnFile`. */
 export function readOwnFile(file: string): string {
-  // Not waiting for the writer of a pipe that is in its place.
+  // O_NONBLOCK: does not wait for the writer of a FIFO in its place.
   const fd = openOwnFile(file, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     return readFileSync(fd, 'utf8');
@@ -50,7 +53,7 @@ export function readOwnFile(file: string): string {
   }
 }
 
-/** Writes the text over one of zero's own files, or into a new one of this mode. Throws what `openOwnFile` does. */
+/** Overwrites one of zero's own files with the text, or creates it with this mode. Throws as `openOwnFile`. */
 export function writeOwnFile(file: string, text: string, mode = 0o600): void {
   const fd = openOwnFile(file, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC, mode);
   try {
@@ -64,8 +67,8 @@ const LOCK_EX = 2;
 const LOCK_NB = 4;
 
 /**
- * Takes the exclusive flock(2) of an open file without waiting; false when another open file description has it. The lock
- * ends with the last descriptor of this one, also after a crash. Throws SystemError.
+ * Takes the exclusive flock(2) of an open file without waiting. Returns false if another open file description has it.
+ * The lock ends when the last descriptor of this one is closed, even by a crash. Throws SystemError.
  */
 export function tryLock(fd: number): boolean {
   return tryCall(['EAGAIN'], 'flock', fd, LOCK_EX | LOCK_NB) !== 'EAGAIN';

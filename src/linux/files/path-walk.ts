@@ -1,23 +1,23 @@
 import { lstatSync, readlinkSync, type Stats } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** What one step of a path leads to: a directory, a symbolic link that the next step follows, or the file at the end. */
+/** One step of a path: a directory, a symbolic link that the next step follows, or the file at the end. */
 export interface PathStep {
   readonly path: string;
   readonly stats: Stats;
-  /** Nothing is looked up in it any more. */
+  /** No further entry is looked up in it. */
   readonly isLast: boolean;
 }
 
 const MAX_SYMLINKS = 40;
 
 /**
- * Every directory and symbolic link that the kernel passes on its way to `path`, from `/` on, and then the file itself
- * (path_resolution(7)). A relative path starts at the working directory. Throws what lstat(2) does, each error with the
- * path that it is about: also ENOTDIR for a file in the middle, and ELOOP.
+ * Every directory and symbolic link that the kernel passes on its way to `path`, starting at `/`, and then the file
+ * itself (path_resolution(7)). A relative path starts at the working directory. Throws the errors of lstat(2), each
+ * with the path that failed; also ENOTDIR for a file in the middle, and ELOOP.
  */
 export function* walkPath(path: string): Generator<PathStep, void, void> {
-  // Not path.join: it would resolve `..` before the links in front of it.
+  // Not path.join, which would resolve `..` before the preceding links.
   const pending = partsOf(path.startsWith('/') ? path : `${process.cwd()}/${path}`);
   const step = (at: string, stats: Stats): PathStep => ({ path: at, stats, isLast: pending.length === 0 });
   let current = '/';

@@ -4,21 +4,21 @@ import { groupMembers, lookupGroup, lookupUser } from '../users.ts';
 import { hasAccessList } from './execute-permission.ts';
 import { walkPath } from './path-walk.ts';
 
-/** Whose directories a path may lead through, besides those of root. */
+/** The users other than root whose directories are accepted on a path. */
 export interface Trust {
-  /** The user for whom the path is checked; this process's own by default. */
+  /** The user that the path is checked for. Default: this process's user. */
   readonly uid?: number;
   /**
-   * Where a directory that everybody may write to is accepted if it is root's and sticky, as /tmp is: nobody but the
-   * owner of an entry can replace it there. Not at the end by default, because anybody can make new entries.
+   * Where a world-writable directory is accepted if it belongs to root and is sticky, like /tmp: only the owner of an
+   * entry can replace it there. Default: not at the end of the path, because every user can create new entries.
    */
   readonly sticky?: 'on the way' | 'anywhere' | 'nowhere';
 }
 
 /**
- * Why somebody other than root and the user could change what `directory` leads to, in words for an error message; null
- * where nobody can. The rule is in docs/security.md. A directory that does not exist yet is no reason: the caller
- * that creates it checks again. Throws the file system's error for a path that cannot be looked at.
+ * Why a user other than root and the given one could change the target of `directory`, as text for an error message;
+ * null if none could. The rule is in docs/security.md. A directory that does not exist yet is accepted: the caller that
+ * creates it checks again. Throws the file system's error for a path that cannot be examined.
  */
 export function distrust(
   directory: string,
@@ -31,7 +31,7 @@ export function distrust(
         const what = stats.isSymbolicLink() ? 'is a symbolic link that belongs' : 'belongs';
         return `${path} ${what} to uid ${stats.uid}, not to root or uid ${uid}`;
       }
-      // What the mode of a link says has no meaning (symlink(7)); its directory was checked before it.
+      // The mode of a link has no meaning (symlink(7)). Its directory was already checked.
       if (stats.isSymbolicLink() || !mayOthersWrite(path, stats, uid)) continue;
       const isSticky = isRoots && (stats.mode & STICKY) !== 0;
       if (isSticky && (sticky === 'anywhere' || (sticky === 'on the way' && !isLast))) continue;
@@ -50,7 +50,7 @@ function ownUid(): number {
   return process.geteuid?.() ?? 0;
 }
 
-/** Uid 0, or the owner of `/`: in a user namespace without root that is the number for unknown users. */
+/** Uid 0, or the owner of `/`: in a user namespace without root, that is the number for unknown users. */
 function isRoot(uid: number): boolean {
   return uid === 0 || uid === lstatSync('/').uid;
 }
@@ -58,11 +58,15 @@ function isRoot(uid: number): boolean {
 function mayOthersWrite(path: string, stats: Stats, uid: number): boolean {
   if ((stats.mode & 0o002) !== 0) return true;
   if ((stats.mode & 0o020) === 0) return false;
-  // With an access control list these bits are its mask: they limit further users, who are not looked up (acl(5)).
+  // With an access control list, these bits are its mask: they limit additional users, whom zero does not read
+  // (acl(5)).
   return hasAccessList(path) || !(stats.gid === 0 || isPrivateGroup(stats.gid, uid));
 }
 
-/** A group that only its user is in, as useradd(8) makes it and pam_umask(8), usergroups, finds it: by the same name. */
+/**
+ * Whether a group contains only its user, as useradd(8) creates it. Recognised by the same name, as pam_umask(8) does
+ * with usergroups.
+ */
 function isPrivateGroup(gid: number, uid: number): boolean {
   const user = lookupUser(String(uid));
   if (user === null || user.gid !== gid || lookupGroup(String(gid))?.name !== user.name) return false;

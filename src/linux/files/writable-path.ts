@@ -3,12 +3,12 @@ import { errorCode } from '../../common/errors.ts';
 import type { Identity } from './execute-permission.ts';
 import { type PathStep, walkPath } from './path-walk.ts';
 
-/** A place on the path of a file or directory at which a user can change or replace it. */
+/** A place on the path of a file or directory where a user can change or replace it. */
 export interface Opening {
   readonly path: string;
   /** The file itself, a directory on its path, or a symbolic link in a directory like /tmp. */
   readonly kind: 'file' | 'directory' | 'link';
-  /** By which right: an owner can also give itself the permission to write (chmod(2)). */
+  /** The right that allows it. An owner can also give itself write permission (chmod(2)). */
   readonly by: 'owner' | 'group' | 'others';
   readonly uid: number;
   /** Permission bits, 0o755. */
@@ -18,9 +18,9 @@ export interface Opening {
 const STICKY = 0o1000;
 
 /**
- * The place at which every user can change or replace a file or directory; null: only certain users can. In a directory
+ * The place where every user can change or replace a file or directory. Null: only certain users can. In a directory
  * with the sticky bit, such as /tmp, only the owner of an entry and of the directory can replace the entry (inode(7)).
- * Access control lists are ignored. null for other types of files, and for a path that does not exist.
+ * Access control lists are ignored. Null for other types of files, and for a path that does not exist.
  */
 export function openToEverybody(path: string): Opening | null {
   return firstOpening(path, ({ stats }) => (stats.mode & 0o002) !== 0 && 'others');
@@ -31,7 +31,7 @@ export function openToUser(file: string, { uid, gid, groups }: Identity): Openin
   if (uid === 0) return null;
   return firstOpening(file, ({ stats }) => {
     if (stats.uid === uid) return 'owner';
-    // The first class that fits decides (path_resolution(7)).
+    // The first class that matches decides (path_resolution(7)).
     if (stats.gid === gid || groups.includes(stats.gid)) return (stats.mode & 0o020) !== 0 && 'group';
     return (stats.mode & 0o002) !== 0 && 'others';
   });
@@ -64,7 +64,10 @@ function firstOpening(file: string, how: (step: PathStep) => Opening['by'] | fal
   return last?.isFile() || last?.isDirectory() ? found : null;
 }
 
-/** Nobody can write to a file system that is mounted read-only, such as a ConfigMap of Kubernetes (mode 0777). */
+/**
+ * Whether the file system is mounted read-only, so that no user can write, such as a ConfigMap of Kubernetes (mode
+ * 0777).
+ */
 function isReadOnly(path: string): boolean {
   try {
     accessSync(path, constants.W_OK);

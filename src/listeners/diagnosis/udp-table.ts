@@ -26,7 +26,7 @@ function readTable(name: 'udp' | 'udp6'): string {
   }
 }
 
-/** Columns: sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode; the local address is HEX:HEXPORT. */
+/** Columns: sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode. Addresses are HEX:HEXPORT. */
 function parse(family: 'inet' | 'inet6', wildcard: string, table: string, port: number): UdpSocket[] {
   return table.split('\n').flatMap((line) => {
     const [, local = '', , , , , , uid, , inode] = line.trim().split(/\s+/);
