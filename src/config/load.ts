@@ -68,7 +68,7 @@ function unreadable(error: unknown): string {
     case 'EACCES':
       return 'read config: EACCES: this user may not read it';
     case 'EMFILE':
-      return 'read config: EMFILE: zero has no descriptor left: raise its nofile limit';
+      return 'read config: EMFILE: zero has no free file descriptors. Raise its nofile limit';
     case 'EISDIR':
       return 'read config: EISDIR: it is a directory';
     default:

@@ -27,7 +27,7 @@ export function noteRestart(context: Context, generation: Generation, worker: Wo
   if (rescue || life.name !== 'backoff' || restarts !== CRASH_LOOP) return;
   const others = generation.workers.filter((other) => other !== worker);
   if (others.some((other) => isLooping(state, generation, other))) return;
-  const last = lastExit?.reason ?? 'the reason is not known';
+  const last = lastExit?.reason ?? 'reason unknown';
   report(context, { event: 'crash_loop', generation: generation.id, worker: index, restarts, reason: last });
   const reason = `worker ${index} was restarted ${restarts} times in a row: ${last}`;
   notify(context, 'on_crash_loop', generation, { worker: index, cause: null, reason });

@@ -27,7 +27,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   ENOTDIR: 'a part of the path is not a directory',
   EEXIST: 'a part of the path is not a directory',
   ENOSPC: 'its file system is full',
-  EMFILE: 'zero has no descriptor left: raise its nofile limit',
+  EMFILE: 'zero has no free file descriptors. Raise its nofile limit',
 };
 
 /** Another supervisor has the lock. */

@@ -37,7 +37,7 @@ export const tools: Tools = {
   find(name) {
     const path = findTool(name);
     if (path === null)
-      throw new ReleaseError('launcher', `${name} is not installed: it comes with ${PACKAGES[name]}`);
+      throw new ReleaseError('launcher', `${name} is not installed. Install ${PACKAGES[name]}`);
     return path;
   },
   findShell: () => findTool('sh'),
@@ -47,7 +47,7 @@ export const tools: Tools = {
     const words = ownProgram('node-launcher', import.meta.url, ['--single-threaded']);
     const file = (isStandalone ? words[0] : words.at(-1)) ?? '';
     if (!existsSync(file)) {
-      const advice = 'Install zero again, and restart it if it was replaced while it ran';
+      const advice = 'Reinstall zero, and restart it if it was replaced while it ran';
       throw new ReleaseError(
         'launcher',
         `cannot start the launcher ${file}: ENOENT: the file is missing. ${advice}`,

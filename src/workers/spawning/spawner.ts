@@ -99,10 +99,10 @@ function spawnWithOrder(
 }
 
 const ADVICE: Readonly<Record<string, string>> = {
-  E2BIG: 'arguments and environment are larger than the kernel allows',
-  EAGAIN: 'the limit of processes is reached: see ulimit -u and the pids limit of the cgroup',
-  EMFILE: 'zero has no descriptor left: raise its nofile limit',
-  ENFILE: 'the system has no descriptor left: raise fs.file-max',
+  E2BIG: 'arguments and environment exceed the limit of the kernel',
+  EAGAIN: 'the process limit is reached. Check ulimit -u and the pids limit of the cgroup',
+  EMFILE: 'zero has no free file descriptors. Raise its nofile limit',
+  ENFILE: 'this machine has no free file descriptors. Raise the sysctl fs.file-max',
   ENOEXEC: 'it is not a program for this machine',
   ENOENT: 'it was removed, or its interpreter or dynamic loader is missing',
   ETXTBSY: 'it is open for writing: write new releases to another file and rename them into place',
