@@ -87,6 +87,8 @@ function write(file: string, options: InitOptions, { folder, out, err }: InitCon
     for (const problem of given.problems) err(`${formatProblem(problem)}\n`);
     return EXIT.usage;
   }
+  const preload = loadsModule(started) ? preloadedToken(err) : null;
+  if (preload === undefined) return EXIT.failed;
   const { listeners, runtime } = given.config.service;
   const isFree = name !== undefined || !isTaken(guessed.name, given.config, folder);
   const { path: program, args } = runtime;
@@ -96,7 +98,7 @@ function write(file: string, options: InitOptions, { folder, out, err }: InitCon
       ? (runtime.name ?? guessed.name)
       : defaultName({ path: program, args, directory: folder }, { file, folder }),
     directory: folder,
-    preload: loadsModule(started) ? registerToken() : null,
+    preload,
     path: runtime.path,
     listen: listeners.map(({ address }) => address.text.replace(/^tcp:/, '')),
     file: path.relative(folder, file),
@@ -117,6 +119,17 @@ function write(file: string, options: InitOptions, { folder, out, err }: InitCon
     `Wrote ${path.relative(folder, file)}. Review it, then run: zero\n${changes.join('')}`,
   );
   return EXIT.done;
+}
+
+/** The config outlives a restart of the machine, so the module must too. undefined: the module cannot be written. */
+function preloadedToken(err: InitContext['err']): string | undefined {
+  try {
+    return registerToken(true);
+  } catch (error) {
+    if (!(error instanceof InstanceError)) throw error;
+    err(`zero init: ${error.message}\n`);
+    return undefined;
+  }
 }
 
 /** Without a home directory there is no history to check. zero reports this at its start. */

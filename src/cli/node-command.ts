@@ -89,9 +89,13 @@ function behind({ name, command, executes }: Prefix, folder: string, depth: numb
   return { kind: 'wrapper', name, instead: command, hint: null };
 }
 
-/** The token for NODE_OPTIONS that loads the module for unchanged programs. */
-export function registerToken(): string {
-  if (isStandalone) return requireToken(registerFile());
+/**
+ * The token for NODE_OPTIONS that loads the module for unchanged programs.
+ * @param lasting whether the module must still be there after a restart of the machine
+ * @throws InstanceError if the executable cannot write the module
+ */
+export function registerToken(lasting: boolean): string {
+  if (isStandalone) return requireToken(registerFile(lasting));
   const real = fileURLToPath(new URL('service/register.cjs', import.meta.url));
   return requireToken(pathAsGiven(real, process.argv[1] ?? real));
 }

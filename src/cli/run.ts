@@ -3,6 +3,7 @@ import { configFromArguments, formatProblem, locateConfig, type RunArguments } f
 import { directoryAsGiven } from '../service/as-given.ts';
 import { withToken } from '../service/register/node-options.ts';
 import { InstanceHeldError } from '../supervisor/instance/claim.ts';
+import { InstanceError } from '../supervisor/instance/instance.ts';
 import {
   ConfigError,
   type ConfigSource,
@@ -10,11 +11,10 @@ import {
   fixedConfig,
 } from '../supervisor/start/config-source.ts';
 import { supervise } from '../supervisor/supervise.ts';
+import { EXIT } from './exit-code.ts';
 import type { Instance } from './instances/record.ts';
 import { loadsModule, refusalOf, registerToken, whatStarts } from './node-command.ts';
 import { version } from './version.ts';
-
-const USAGE = 2;
 
 /** `zero [run] [--config FILE]`: resolves to the supervisor's exit code. */
 export function runFile(file: string | undefined): Promise<number> {
@@ -60,17 +60,21 @@ export interface CommandLine {
 export function runCommandLine(line: CommandLine): Promise<number> {
   if (line.command.length === 0) {
     console.error('zero run: no command given: zero run --listen 8080 -- CMD [ARG...]');
-    return Promise.resolve(USAGE);
+    return Promise.resolve(EXIT.usage);
   }
   try {
     const source = commandLineSource(line);
     if (typeof source !== 'string') return supervise({ source, version });
     console.error(source);
   } catch (error) {
+    if (error instanceof InstanceError) {
+      console.error(`zero run: ${error.message}`);
+      return Promise.resolve(EXIT.failed);
+    }
     if (!(error instanceof ConfigError)) throw error;
     for (const problem of error.problems) console.error(problem);
   }
-  return Promise.resolve(USAGE);
+  return Promise.resolve(EXIT.usage);
 }
 
 /** The config of a command line, or the reason why its service would get no socket. Throws ConfigError. */
@@ -85,7 +89,7 @@ export function commandLineSource(line: CommandLine): ConfigSource | string {
 /** Adds the module that lets an unchanged Node program use its sockets. */
 function preloaded(line: CommandLine): CommandLine & Pick<RunArguments, 'environment'> {
   if (line.listen.length === 0) return line;
-  const value = withToken(process.env.NODE_OPTIONS, registerToken());
+  const value = withToken(process.env.NODE_OPTIONS, registerToken(false));
   return { ...line, environment: [{ key: 'NODE_OPTIONS', value }] };
 }
 

@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, copyFileSync, existsSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { command } from '../support/command.ts';
@@ -83,24 +91,49 @@ describe('the executable', () => {
       assert.ok(stderr.includes(place), stderr);
   });
 
-  it('passes its sockets to an unchanged Node program', DEADLINE, async (t) => {
-    const address = await freeAddress();
-    const [, port] = address.split(':');
-    const program = join(temporaryFolder(t), 'server.js');
-    writeFileSync(
-      program,
-      `require('node:http').createServer((_, response) => response.end('{"generation":"own"}')).listen(${port});`,
-    );
-    const zero = startZero(t, {
-      command: [executableFile()],
-      args: ['run', '--name', `executable-${port}`, '--listen', address, '--', process.execPath, program],
-    });
-    await zero.fact('handover_finished', { outcome: 'promoted' });
-    assert.equal((await whoAnswers(address)).generation, 'own');
-    // Its directory is one of this machine, where `zero list` would find it.
-    zero.signal('SIGTERM');
-    assert.deepEqual(await zero.exited, { code: 0, signal: null });
-  });
+  it(
+    'passes its sockets to an unchanged Node program, with a home directory or without',
+    DEADLINE,
+    async (t) => {
+      const folder = temporaryFolder(t);
+      const program = join(folder, 'server.js');
+      const home = join(folder, 'home');
+      // Root may write anywhere, but not below a file.
+      writeFileSync(home, '');
+      const nowhere = { HOME: home, XDG_RUNTIME_DIR: folder, XDG_STATE_HOME: home };
+      for (const environment of [{}, nowhere]) {
+        const address = await freeAddress();
+        const [, port] = address.split(':');
+        writeFileSync(
+          program,
+          `require('node:http').createServer((_, response) => response.end('{"generation":"own"}')).listen(${port});`,
+        );
+        const name = `executable-${port}`;
+        const command = environment === nowhere ? asUser(folder) : ([executableFile()] as const);
+        const args = ['run', '--name', name, '--listen', address, '--', process.execPath, program];
+        const zero = startZero(t, { folder, environment, command, args });
+        await zero.fact('handover_finished', { outcome: 'promoted' });
+        assert.equal((await whoAnswers(address)).generation, 'own');
+        // Its directory is one of this machine, where `zero list` would find it.
+        zero.signal('SIGTERM');
+        assert.deepEqual(await zero.exited, { code: 0, signal: null });
+      }
+      assert.equal(readdirSync(join(folder, 'zero')).filter((one) => one.startsWith('.register-')).length, 1);
+      // A config would outlive what is written there.
+      const args = ['init', '--listen', '127.0.0.1:0', '--', process.execPath, program];
+      const { code, stderr } = await runZero(t, {
+        folder,
+        environment: nowhere,
+        command: asUser(folder),
+        args,
+      });
+      assert.equal(code, 1);
+      assert.match(
+        stderr,
+        /^zero init: cannot write the module for unchanged Node programs: .*ENOTDIR.*\. Set XDG_STATE_HOME .*\n$/,
+      );
+    },
+  );
 
   it('is replaced by the npm version and replaces it, without a failed request', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: HANDOVER }, { command: [executableFile()] });
@@ -120,6 +153,13 @@ describe('the executable', () => {
     assert.equal((await load.stop()).failed, 0);
   });
 });
+
+/** Runs the executable as an ordinary user, whose folder this becomes. */
+function asUser(folder: string): [string, ...string[]] {
+  if (process.geteuid?.() !== 0) return [executableFile()];
+  chownSync(folder, 65534, 65534);
+  return ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups', executableFile()];
+}
 
 /** Runs a copy of the executable in /mnt where these directories are mounted so, and its own directory with another option. */
 function mounted(option: string, directories: readonly string[], own = 'rw'): [string, ...string[]] {
