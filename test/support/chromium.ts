@@ -12,6 +12,8 @@ export interface PageOptions {
   readonly dark?: boolean;
   /** false: the browser runs no script. */
   readonly script?: boolean;
+  /** How many times faster than in reality the timers of the page are. */
+  readonly clock?: number;
 }
 
 /** A tab of a browser. */
@@ -130,7 +132,7 @@ function connect(input: Writable, output: Readable) {
 
 async function openPage(
   url: string,
-  { width = 1280, height = 900, dark = false, script = true }: PageOptions,
+  { width = 1280, height = 900, dark = false, script = true, clock = 1 }: PageOptions,
   send: Send,
   listen: (listener: Listener) => void,
   close: () => Promise<void>,
@@ -160,6 +162,7 @@ async function openPage(
       ],
     }),
     send('Emulation.setScriptExecutionDisabled', { value: !script }),
+    send('Page.addScriptToEvaluateOnNewDocument', { source: withClock(clock) }),
   ]);
   await send('Page.navigate', { url });
   await whenLoaded;
@@ -182,7 +185,7 @@ async function openPage(
     evaluate,
     text,
     async shows(pattern) {
-      return String(await evaluate(whenShown(pattern)));
+      return String(await evaluate(whenShown(pattern, clock)));
     },
     async accessibility() {
       const { nodes } = (await send('Accessibility.getFullAXTree')) as { nodes: AccessibleNode[] };
@@ -203,6 +206,11 @@ async function openPage(
   };
 }
 
+const withClock = (clock: number): string => `{
+  const own = globalThis.setTimeout;
+  globalThis.setTimeout = (run, ms, ...rest) => own(run, ms / ${clock}, ...rest);
+}`;
+
 interface AccessibleNode {
   readonly ignored: boolean;
   readonly role?: { readonly value: string };
@@ -210,7 +218,7 @@ interface AccessibleNode {
 }
 
 /** Looks at the text again after each change of the page; rejects with the text when it takes too long. */
-const whenShown = ({ source, flags }: RegExp): string => `new Promise((resolve, reject) => {
+const whenShown = ({ source, flags }: RegExp, clock: number): string => `new Promise((resolve, reject) => {
   const pattern = new RegExp(${JSON.stringify(source)}, ${JSON.stringify(flags)});
   const look = () => {
     const text = document.body.innerText;
@@ -221,6 +229,6 @@ const whenShown = ({ source, flags }: RegExp): string => `new Promise((resolve, 
   const observer = new MutationObserver(look);
   observer.observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
   const late = () => reject(new Error('the page does not show ' + pattern + ': ' + document.body.innerText));
-  setTimeout(late, ${PATIENCE});
+  setTimeout(late, ${PATIENCE * clock});
   look();
 })`;

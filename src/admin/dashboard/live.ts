@@ -33,6 +33,9 @@ const MAX_PAUSE = 30_000;
 const PORTION = 16 * 1024;
 export const LOG_LINES = 100;
 
+/** A feed sends something at least this many milliseconds after its last message, at the next reading. */
+const QUIET = 10_000;
+
 /** A page that has lost its connection retries after this many milliseconds. */
 const RETRY = 'retry: 1000\n\n';
 
@@ -50,7 +53,7 @@ export class LiveDashboard {
   #timeline: Timeline = { generations: [], handovers: [] };
   #status: StatusDocument | null = null;
   /** Why the newest state could not be read; null: it was read. */
-  #problem: string | null = null;
+  #error: unknown = null;
   #sections: Sections = new Map();
   #reading: Promise<void> | null = null;
   #timer: unknown = null;
@@ -75,11 +78,16 @@ export class LiveDashboard {
 
   /** The state in one line; null before the first status. */
   get headline(): Headline | null {
-    return this.#status && headlineOf(this.#status, this.#timeline, this.#problem);
+    return this.#status && headlineOf(this.#status, this.#timeline, this.problem);
+  }
+
+  /** The error of the newest reading; null: it did not fail. */
+  get error(): unknown {
+    return this.#error;
   }
 
   get problem(): string | null {
-    return this.#problem;
+    return this.#error === null ? null : errorText(this.#error);
   }
 
   get samples(): Samples {
@@ -103,6 +111,7 @@ export class LiveDashboard {
   feed(): Feed {
     const { events } = this.#source;
     const sent = new Map<string, string>();
+    const pulse = new Pulse();
     let epoch: string | null = null;
     let place = 0;
     const newLines = (): string => {
@@ -120,7 +129,8 @@ export class LiveDashboard {
         const begin = epoch === null ? RETRY : '';
         const changed = [...this.#sections].filter(([id, text]) => sent.get(id) !== text);
         for (const [id, text] of changed) sent.set(id, text);
-        return `${begin}${changed.map(([id, text]) => message('section', { id, html: text })).join('')}${newLines()}`;
+        const sections = changed.map(([id, text]) => message('section', { id, html: text })).join('');
+        return pulse.with(`${begin}${sections}${newLines()}`);
       },
       onMore: (run) => this.watch(run),
     };
@@ -184,23 +194,26 @@ export class LiveDashboard {
       // Read after the status, so that the events of every change in the status are included.
       if (this.#journal.look()) this.#timeline = await this.#source.timeline();
       this.#samples.add(Date.now(), this.#status);
-      this.#problem = null;
+      this.#error = null;
+      this.#render(this.#status);
     } catch (error) {
-      this.#problem = errorText(error);
       this.#journal.forget();
+      this.#error = error;
+      if (this.#status !== null) this.#render(this.#status);
     }
-    const { failure } = this.#journal;
-    const [status, timeline] = [this.#status, this.#timeline];
-    if (status !== null)
-      this.#sections = sectionsOf({
-        status,
-        timeline,
-        failure: failure && { ...failure, failure: redacted(failure.failure, this.#source.redactor()) },
-        samples: this.#samples,
-        problem: this.#problem,
-      });
     const { user, system } = process.cpuUsage(before);
     this.#next((user + system) / 1000);
+  }
+
+  #render(status: StatusDocument): void {
+    const { failure } = this.#journal;
+    this.#sections = sectionsOf({
+      status,
+      timeline: this.#timeline,
+      failure: failure && { ...failure, failure: redacted(failure.failure, this.#source.redactor()) },
+      samples: this.#samples,
+      problem: this.problem,
+    });
   }
 
   /** @param cost processor time of the last reading, in ms */
@@ -224,4 +237,17 @@ function redacted(failure: FailureDocument, redact: (text: string) => string): F
 /** A server-sent event (https://html.spec.whatwg.org/multipage/server-sent-events.html). JSON has no newline. */
 export function message(event: string, data: object): string {
   return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+}
+
+/** A page that has received nothing for a minute takes its connection for lost (page/dashboard.js). */
+export class Pulse {
+  #last = performance.now();
+
+  /** The text, or a message without content where there is no text and has been none for some seconds. */
+  with(text: string): string {
+    const now = performance.now();
+    if (text === '' && now - this.#last < QUIET) return '';
+    this.#last = now;
+    return text === '' ? message('alive', {}) : text;
+  }
 }

@@ -5,6 +5,8 @@ const html = globalThis.trustedTypes?.createPolicy('zero', { createHTML: (text) 
 };
 /** Milliseconds until the next attempt if the browser makes none. */
 const AGAIN = 3000;
+/** Milliseconds without a message after which the connection counts as lost. */
+const SILENCE = 60_000;
 /** Maximum number of log lines. */
 const LINES = 200;
 
@@ -74,19 +76,36 @@ function showLost(isLost) {
   } else showTitle();
 }
 
+let silence;
+
+/** The server sends something twice a minute at least. A connection whose other end is gone or halted has no error. */
+function expectMore(source) {
+  clearTimeout(silence);
+  silence = setTimeout(() => {
+    source.close();
+    showLost(true);
+    connect();
+  }, SILENCE);
+}
+
 function connect() {
   const source = new EventSource('events');
+  expectMore(source);
   const on = (name, show) =>
     source.addEventListener(name, ({ data }) => {
+      expectMore(source);
       showLost(false);
       show(JSON.parse(data));
     });
   on('section', showSection);
   on('log', showLines);
+  on('alive', () => {});
   source.addEventListener('error', () => {
     showLost(true);
     // The browser does not retry after a response such as 503.
-    if (source.readyState === EventSource.CLOSED) setTimeout(connect, AGAIN);
+    if (source.readyState !== EventSource.CLOSED) return;
+    clearTimeout(silence);
+    setTimeout(connect, AGAIN);
   });
 }
 
