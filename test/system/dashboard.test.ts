@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { type Browser, type Page, startChromium } from '../support/chromium.ts';
 import { startCommand } from '../support/command.ts';
 import { type DashboardState, LAST_OUTPUT, visitDashboard } from '../support/dashboard.ts';
 import { requireProgram } from '../support/debian.ts';
 import { freeAddress } from '../support/free-address.ts';
+import { freeze } from '../support/freeze.ts';
 import { startServing } from '../support/puppet-service.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE } from '../support/zero.ts';
@@ -150,6 +153,22 @@ describe('the dashboard in a browser', () => {
       assert.deepEqual([...new Set(requests)], [url, `${url}events`]);
     }
   });
+
+  it('shows that a supervisor is halted, and that it runs again', DEADLINE, async (t) => {
+    const program = requireProgram(t, 'chromium', 'chromium');
+    if (program === null) return;
+    const address = await freeAddress();
+    const { zero } = await startServing(t, { application: { admin: { address } } });
+    await zero.fact('admin_listening');
+    const browser = await startChromium(t, program);
+    // A minute of silence in three seconds: longer than the time between two readings.
+    const page = await browser.open(`http://${address}/`, { clock: 20 });
+    await page.shows(/Generation 1 serves\./);
+    await freeze({ pid: zero.process.pid ?? 0 });
+    await page.shows(/Connection lost at .*\. Showing the last known state\./);
+    zero.process.kill('SIGCONT');
+    await page.shows(/^(?![\s\S]*Connection lost)[\s\S]*Generation 1 serves\./);
+  });
 });
 
 /** One request; the answer's status and body. */
@@ -190,10 +209,19 @@ describe('zero dashboard', () => {
     assert.ok(first && second);
     const { zero } = await first;
     await second;
+    // Whatever another user writes where root looks.
+    const strange = join(folder, `zero-${process.geteuid?.()}`, 'strange');
+    mkdirSync(strange, { recursive: true });
+    const record = { version: 1, name: 'bad\ud800name', pid: 1, config_file: null, control_socket: '/none' };
+    writeFileSync(join(strange, 'instance.json'), JSON.stringify(record));
     const address = await freeAddress();
     const command = startCommand(t, null, ['dashboard', '--listen', address], environment);
     await command.shown(`http://${address}/`);
 
+    await freeze({ pid: zero.process.pid ?? 0 });
+    const hung = await ask(address, '/');
+    assert.match(hung.body, new RegExp(`${names[0]}</a></h2>.*No answer.*has not answered within 2 s`));
+    zero.process.kill('SIGCONT');
     const { body } = await ask(address, '/');
     const paths = names.map((name) => new RegExp(`href="(/instance/\\d+/${name}/)"`).exec(body)?.[1] ?? '');
     assert.ok(

@@ -50,13 +50,23 @@ export class Journal {
   }
 
   #take(event: Record<string, unknown>): void {
-    const { event: name, failure = null } = event;
+    const { event: name } = event;
     if (name !== 'handover_finished' && name !== 'generation_rolled_back') return;
     const numbers = { handover: numberOf(event.handover), generation: numberOf(event.generation) };
     // A failure after the promotion belongs to the handover that was promoted.
     if (name === 'generation_rolled_back') numbers.handover = null;
-    this.#failure = failure === null ? null : { ...numbers, failure: failure as FailureDocument };
+    const failure = failureOf(event.failure);
+    this.#failure = failure && { ...numbers, failure };
   }
+}
+
+/** What is shown of a failure; null if there is none. Events of another user's supervisor can have any content. */
+function failureOf(value: unknown): FailureDocument | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const { step, reason, output }: { step?: unknown; reason?: unknown; output?: unknown } = value;
+  if (typeof step !== 'string' || typeof reason !== 'string') return null;
+  const lines: readonly unknown[] = Array.isArray(output) ? output : [];
+  return { step, reason, output: lines.filter((line) => typeof line === 'string') };
 }
 
 function numberOf(value: unknown): number | null {

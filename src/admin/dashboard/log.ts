@@ -4,6 +4,8 @@ import { icon, type Tone } from './graphics.ts';
 
 /** Limit for one line, in characters: the log may contain a stack or output. */
 const MAX_LENGTH = 400;
+/** Levels of objects and arrays in a field. */
+const MAX_DEPTH = 6;
 
 /** Events that report a problem. For handovers and exits that depends on their fields. */
 const WRONG = new Set([
@@ -47,11 +49,14 @@ function toneOf(event: string, { failure = null, expected, outcome }: Record<str
   return WRONG.has(event) || failure !== null || expected === false ? 'warn' : 'quiet';
 }
 
-function valueText(value: unknown): string {
+/** @param depth levels that are still shown: events of another user's supervisor can have any content */
+function valueText(value: unknown, depth = MAX_DEPTH): string {
   if (typeof value !== 'object' || value === null) return String(value);
-  if ('reason' in value) return String(value.reason);
-  if (Array.isArray(value)) return value.map(valueText).join(' ');
-  return Object.values(value).map(valueText).join(' ');
+  if ('reason' in value && typeof value.reason === 'string') return value.reason;
+  if (depth === 0) return '...';
+  return Object.values(value)
+    .map((one) => valueText(one, depth - 1))
+    .join(' ');
 }
 
 function shortened(text: string): string {

@@ -1,13 +1,15 @@
-import { LiveDashboard } from '../../admin/dashboard/live.ts';
+import { createHash } from 'node:crypto';
+import { LiveDashboard, message, Pulse } from '../../admin/dashboard/live.ts';
 import { instancePage } from '../../admin/dashboard/page.ts';
 import { html } from '../../admin/html.ts';
 import { type Answer, type FeedAnswer, textAnswer } from '../../admin/server.ts';
 import type { Timers } from '../../common/clock.ts';
+import { ClientError } from '../../control/client-error.ts';
 import type { Feed } from '../../http/follower.ts';
 import { userName } from '../../linux/users.ts';
 import { clientOf } from '../instances/overview.ts';
 import type { Instance } from '../instances/record.ts';
-import { fleetPage, fleetSections, type Shown } from './overview.ts';
+import { fleetPage, fleetSections, type Shown, silentHeadline } from './overview.ts';
 import { remoteSource } from './remote.ts';
 
 /** Milliseconds between two searches for new instances while the overview is open. */
@@ -51,8 +53,9 @@ export class Fleet {
 
   /** Searches again, because instances come and go. */
   #look(): void {
-    const found = new Map(this.#find().map((instance) => [keyOf(instance), instance]));
-    for (const key of this.#members.keys()) if (!found.has(key)) this.#members.delete(key);
+    const found = withKeys(this.#find());
+    for (const [key, { instance }] of this.#members)
+      if (found.get(key)?.controlSocket !== instance.controlSocket) this.#members.delete(key);
     for (const [key, instance] of found) {
       if (this.#members.has(key)) continue;
       const dashboard = new LiveDashboard(remoteSource(clientOf(instance)), this.#timers, SHARES);
@@ -69,11 +72,12 @@ export class Fleet {
   #shown(): ReadonlyMap<string, string> {
     const shown: Shown[] = [];
     for (const [key, { instance, dashboard }] of this.#members) {
-      const { status, headline, samples } = dashboard;
-      // The instance has stopped and left its directory behind.
-      if (status === null || headline === null) continue;
-      const { uid } = instance;
-      shown.push({ path: `/instance/${key}/`, user: userName(uid), status, headline, samples });
+      const { status, headline, samples, error } = dashboard;
+      const common = { path: `/instance/${key}/`, name: instance.name, user: userName(instance.uid) };
+      if (status !== null && headline !== null)
+        shown.push({ ...common, name: status.name, headline, running: { status, samples } });
+      else if (error !== null && !isLeftOut(error))
+        shown.push({ ...common, headline: silentHeadline(dashboard.problem ?? ''), running: null });
     }
     return fleetSections(shown);
   }
@@ -81,14 +85,13 @@ export class Fleet {
   /** Follows every instance as long as the feed has a reader. */
   #feed(): Feed {
     let sent = new Map<string, string>();
+    const pulse = new Pulse();
     return {
       next: () => {
         const sections = this.#shown();
         const changed = [...sections].filter(([id, text]) => sent.get(id) !== text);
         sent = new Map(sections);
-        return changed
-          .map(([id, text]) => `event: section\ndata: ${JSON.stringify({ id, html: text })}\n\n`)
-          .join('');
+        return pulse.with(changed.map(([id, text]) => message('section', { id, html: text })).join(''));
       },
       onMore: (run) => this.#watch(run),
     };
@@ -126,7 +129,22 @@ export class Fleet {
   }
 }
 
-/** The path of an instance's page. It contains both values, because names are unique only for each user. */
-function keyOf({ uid, name }: Instance): string {
-  return `${uid}/${encodeURIComponent(name)}`;
+/** Nothing of the instance runs, or this user may not control it. */
+function isLeftOut(error: unknown): boolean {
+  return error instanceof ClientError && (error.problem === 'no_instance' || error.problem === 'denied');
+}
+
+/**
+ * Each instance by the path of its page: user and name. Instances of one user can have the same name in different
+ * directories, then all but the first one have a suffix.
+ */
+function withKeys(instances: readonly Instance[]): Map<string, Instance> {
+  const found = new Map<string, Instance>();
+  for (const instance of instances) {
+    const { uid, name, runtimeDirectory } = instance;
+    const key = `${uid}/${encodeURIComponent(name)}`;
+    const suffix = createHash('sha256').update(runtimeDirectory).digest('hex').slice(0, 8);
+    found.set(found.has(key) ? `${key}~${suffix}` : key, instance);
+  }
+  return found;
 }

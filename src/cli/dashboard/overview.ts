@@ -12,16 +12,21 @@ import type { StatusDocument } from '../../control/status-document.ts';
 export interface Shown {
   /** The path of the instance's page. */
   readonly path: string;
+  readonly name: string;
   readonly user: string;
-  /** The last known status. */
-  readonly status: StatusDocument;
   readonly headline: Headline;
-  readonly samples: Samples;
+  /** The last known status; null: the instance has not answered yet. */
+  readonly running: { readonly status: StatusDocument; readonly samples: Samples } | null;
+}
+
+/** The headline of an instance that has not answered yet. @param problem why */
+export function silentHeadline(problem: string): Headline {
+  return { tone: 'bad', title: 'No answer', details: [problem] };
 }
 
 /** The parts of the overview that change, by the id of their element. */
 export function fleetSections(instances: readonly Shown[]): ReadonlyMap<string, string> {
-  const sorted = instances.toSorted((one, other) => one.status.name.localeCompare(other.status.name));
+  const sorted = instances.toSorted((one, other) => one.name.localeCompare(other.name));
   const bad = sorted.filter(({ headline: { tone } }) => tone === 'bad' || tone === 'warn').length;
   const count = `${sorted.length} ${sorted.length === 1 ? 'instance' : 'instances'}`;
   const cards = sorted.map(card);
@@ -36,8 +41,14 @@ export function fleetSections(instances: readonly Shown[]): ReadonlyMap<string, 
   ]);
 }
 
-function card({ path, user, status, headline, samples }: Shown): Html {
+function card({ path, name, user, headline, running }: Shown): Html {
   const { tone, title, details } = headline;
+  const state = html`<h2><a href="${path}">${name}</a></h2><p class="headline ${tone}">${icon(tone)}<span>${title}</span></p><p class="note">${details.join(' ')}</p>`;
+  const rest = running === null ? html`<p class="note">user ${user}</p>` : runningPart(user, running);
+  return html`<li class="card">${state}${rest}</li>`;
+}
+
+function runningPart(user: string, { status, samples }: NonNullable<Shown['running']>): Html {
   const { name, generations, steering, usage, listeners, service, uptime_ms } = status;
   const shares = generations.map((generation) => {
     const share = steering === null ? null : Math.round(shareOf(generation, steering) * 100);
@@ -51,7 +62,7 @@ function card({ path, user, status, headline, samples }: Shown): Html {
     `up for ${twoUnits(uptime_ms)}`,
     listeners.map(({ address }) => address).join(', '),
   ];
-  return html`<li class="card"><h2><a href="${path}">${name}</a></h2><p class="headline ${tone}">${icon(tone)}<span>${title}</span></p><p class="note">${details.join(' ')}</p><ul>${shares}</ul>${sparkline(samples.of('connections'), `Open connections of ${name}`, String)}<p class="note">${facts.join(' · ')}</p></li>`;
+  return html`<ul>${shares}</ul>${sparkline(samples.of('connections'), `Open connections of ${name}`, String)}<p class="note">${facts.join(' · ')}</p>`;
 }
 
 /** The page with all instances. */

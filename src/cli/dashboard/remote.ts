@@ -4,8 +4,9 @@ import type { ControlClient } from '../../control/client.ts';
 import type { LoggedEvent } from '../../control/event-log.ts';
 import { createRedact } from '../../telemetry/redact.ts';
 
-/** Limit for stored events, the same as in a supervisor. */
+/** Limits for stored events and their characters, the same as in a supervisor. */
 const MAX_EVENTS = 1024;
+const MAX_SIZE = 256 * 1024;
 /** Milliseconds that a page waits for earlier events. */
 const PATIENCE = 1_000;
 /** Milliseconds until the next attempt to follow the events. */
@@ -16,6 +17,7 @@ class RemoteEvents implements DashboardEvents {
   readonly #client: ControlClient;
   readonly #listeners = new Set<() => void>();
   #events: LoggedEvent[] = [];
+  #size = 0;
   #connections = 0;
   #newest = 0;
   #loaded: Promise<void> = Promise.resolve();
@@ -93,12 +95,15 @@ class RemoteEvents implements DashboardEvents {
   #begin(): void {
     this.#connections += 1;
     this.#events = [];
+    this.#size = 0;
     this.#newest = 0;
   }
 
   #append(event: LoggedEvent): void {
     this.#events.push(event);
-    if (this.#events.length > MAX_EVENTS) this.#events.shift();
+    this.#size += event.text.length;
+    while (this.#events.length > MAX_EVENTS || (this.#size > MAX_SIZE && this.#events.length > 1))
+      this.#size -= this.#events.shift()?.text.length ?? 0;
     this.#newest = event.number;
     for (const tell of this.#listeners) tell();
   }

@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import * as z from 'zod/mini';
+import { parseInstanceName } from '../../config/values/names.ts';
 import { controlSocketIn } from '../../supervisor/instance/instance.ts';
 import { RECORD } from '../../supervisor/instance/instance-record.ts';
 
@@ -26,11 +27,13 @@ export interface Instance {
 }
 
 const text = z.string();
+/** Another user can write a file with any content. The name is part of addresses and paths. */
+const instanceName = z.string().check(z.refine((name) => 'value' in parseInstanceName(name)));
 
 /** `instance.json`, version 1. Readers ignore unknown fields, and read newer versions that only added fields. */
 const record = z.object({
   version: z.int(),
-  name: text,
+  name: instanceName,
   pid: z.int(),
   config_file: z.nullable(z.object({ path: text, device: text, inode: text, birth_ns: text })),
   control_socket: text,
@@ -38,7 +41,7 @@ const record = z.object({
 
 /** Fields of `state.json`, since its version 2, for supervisors that are older than the records. */
 const state = z.object({
-  instance: text,
+  instance: instanceName,
   config_file: z.nullable(text),
   supervisor: z.object({ pid: z.int() }),
 });

@@ -129,6 +129,44 @@ describe('a dashboard', () => {
     assert.doesNotMatch([...sections.values(), dashboard.log].join(''), /<img|[\p{Cc}\u202e]/u);
   });
 
+  it('shows events of any content, as another user may send them', async () => {
+    const { source } = live();
+    const deep = `${'['.repeat(20_000)}${']'.repeat(20_000)}`;
+    const events = [
+      '"event":"x","a":{"reason":{"toString":1}}',
+      `"event":"x","a":${deep}`,
+      '"event":"handover_finished","failure":7',
+      '"event":"handover_finished","failure":{"step":1,"reason":{"a":1},"output":"text"}',
+      '"event":"generation_rolled_back","failure":{"step":"exit","reason":"failed","output":[1,"last line",null]}',
+    ].map((event, index) => ({ number: index + 1, text: `{"time":"now",${event}}` }));
+    const kept = { epoch: '1', newest: events.length, after: () => events, onAppend: () => () => {} };
+    const dashboard = new LiveDashboard({ ...source.dashboard, events: kept }, new ManualTimers());
+    assert.equal(dashboard.log.match(/<li>/g)?.length, events.length);
+    const output = (await dashboard.sections()).get('output') ?? '';
+    assert.match(output, /exit: failed.*<pre tabindex="0">last line\n<\/pre>/s);
+    assert.equal(dashboard.problem, null);
+  });
+
+  it('sends a page something with the first reading after ten seconds of silence', async (t) => {
+    const { source, timers, dashboard } = live();
+    let now = 0;
+    t.mock.method(performance, 'now', () => now);
+    const feed = dashboard.feed();
+    const end = feed.onMore(() => {});
+    await read();
+    assert.notEqual(feed.next(), '');
+    source.dashboard.status = async () => Promise.reject(new Error('it does not answer'));
+    timers.fireAll();
+    await read();
+    assert.deepEqual(idsOf(feed.next() ?? ''), ['state', 'announcement']);
+    now = 9_999;
+    assert.equal(feed.next(), '');
+    now = 10_000;
+    assert.deepEqual(idsOf(feed.next() ?? ''), ['alive']);
+    assert.equal(feed.next(), '');
+    end();
+  });
+
   it('reports that the state cannot be read, and shows the last known state', async () => {
     const { source, dashboard } = live();
     await dashboard.sections();

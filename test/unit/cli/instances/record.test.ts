@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { readInstance } from '../../../../src/cli/instances/record.ts';
@@ -26,6 +26,15 @@ it('a saved record of version 1 is still readable', (t) => {
     controlSocket: '/run/zero/web/control.sock',
     configFile: CONFIG,
   });
+});
+
+it('a record whose name no instance can have is left out', (t) => {
+  const directory = temporaryFolder(t);
+  const saved = JSON.parse(readFileSync(SAVED, 'utf8'));
+  for (const name of ['bad\ud800name', '..', 'a/b', '', '\u001b[2J', 'a'.repeat(65)]) {
+    writeFileSync(join(directory, 'instance.json'), JSON.stringify({ ...saved, name }));
+    assert.equal(readInstance(directory, null), null, JSON.stringify(name));
+  }
 });
 
 it('a record has the fields of the saved one, follows a replaced config file, and is removed with its instance', (t) => {
