@@ -26,12 +26,12 @@ export interface Adoptable {
   readonly keepsAlive: boolean;
 }
 
-/** Where a service is to listen; null: the test was skipped. */
+/** Makes a service that listens on the address; null: the test was skipped. */
 type Maker = (test: Skippable & Scope, address: string) => Adoptable | null;
 
 const REGISTER = join(ROOT, 'dist', 'service', 'register.cjs');
 
-/** A Node program that binds its address, and that is given its sockets by the register module later. */
+/** A Node program that binds its address, and later gets its sockets from the register module. */
 export const node: Maker = (_, address) => ({
   command: [process.execPath, fixture('graceful.js')],
   environment: { LISTEN: address },
@@ -103,17 +103,17 @@ export const nginx: Maker = (test, address) => {
   };
 };
 
-/** Long enough for every request of a test. */
+/** Longer than all requests of a test take. */
 const SOAK = '60s';
 
-/** What a config for the next version has: a soak, and no long waits. */
+/** The config for the next version: a soak, and no long waits. */
 export function configFor({ service }: Adoptable, more: Partial<RawConfig['service']> = {}): RawConfig {
   const handover = { mode: 'auto', soak: SOAK, settle: '100ms', drain_timeout: '1s' };
   const options = { reload_uptime: '200ms', ...(service.options as object) };
   return { service: { ...service, options, handover, ...more } };
 }
 
-/** Runs `zero adopt`, and waits until the service belongs to it. */
+/** Runs `zero adopt`, and waits until zero manages the service. */
 export async function adopt(
   scope: Scope,
   pid: number,
@@ -129,7 +129,7 @@ export async function adopt(
 export interface Clients {
   /** Waits for more answers for each client. */
   proceed(phase: string): Promise<void>;
-  /** No request was lost. Returns the generations that answered. */
+  /** Asserts that no request was lost. Returns the generations that answered. */
   end(): Promise<string[]>;
 }
 
@@ -166,7 +166,7 @@ export function startClients(
 
 /**
  * Adopts a service, reloads it with a soak, rolls back in the soak, and reloads it for good, while clients send
- * requests. None is lost.
+ * requests. Asserts that no request is lost.
  * @param adopted runs before the first reload, to hand the service over
  * @param handOver runs after the first reload that is final, to hand the service over
  */

@@ -2,10 +2,13 @@ import { connect as connectHttp2 } from 'node:http2';
 import { request as requestHttps } from 'node:https';
 import { connect, type NetConnectOpts } from 'node:net';
 
-/** How a server is spoken to. */
+/** The protocol of a request. */
 export type Protocol = 'http' | 'https' | 'http2' | 'net';
 
-/** What it answers to one request on a connection of its own, read as JSON; rejects when there is no whole answer. */
+/**
+ * Sends one request on a separate connection. Resolves to its response, parsed as JSON. Rejects without a complete
+ * response.
+ */
 export async function ask(protocol: Protocol, target: NetConnectOpts, path = '/'): Promise<Answer> {
   const body = await ASK[protocol](target, path);
   return JSON.parse(body);

@@ -2,11 +2,11 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Scope } from './temporary.ts';
 
-/** An HTTP server of the test's own behind a proxy. */
+/** An HTTP server in the test process, behind a proxy. */
 export interface Backend {
   /** HOST:PORT. */
   readonly address: string;
-  /** Of the requests that it answered. */
+  /** Ids of the answered requests. */
   readonly ids: readonly string[];
 }
 

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type LoadResult } from './load-book.ts';
 
-/** What one service process says it answered; see test/fixtures/graceful.js, which writes it when it exits. */
+/** The requests that one service process reports as answered. test/fixtures/graceful.js writes them when it exits. */
 export interface ServiceBook {
   readonly pid: number;
   readonly generation: string;
@@ -11,7 +11,7 @@ export interface ServiceBook {
   readonly ids: readonly string[];
 }
 
-/** Reads the books in the folder that the services were given as $BOOKS_DIR. A process that was killed left none. */
+/** Reads the books in the directory that the services got as $BOOKS_DIR. A killed process has written none. */
 export function readBooks(folder: string): ServiceBook[] {
   return readdirSync(folder)
     .filter((name) => name.endsWith('.json'))
@@ -22,17 +22,17 @@ export interface Balance {
   readonly sent: number;
   readonly answered: number;
   readonly counted: number;
-  /** Answered, says the client, but no service counted it. */
+  /** Answered according to the client, but counted by no service. */
   readonly uncounted: readonly string[];
-  /** Counted by a service, but the client has no answer. */
+  /** Counted by a service, but the client has no response. */
   readonly unanswered: readonly string[];
   /** Counted more than once. */
   readonly twice: readonly string[];
-  /** Nothing lost, and the three agree id by id. */
+  /** No request was lost, and client and services agree on each id. */
   readonly balanced: boolean;
 }
 
-/** Compares the client's book with those of the services, id by id. */
+/** Compares the client's book with those of the services by id. */
 export function balance(load: LoadResult, services: readonly ServiceBook[]): Balance {
   const times = new Map<string, number>();
   for (const id of services.flatMap((book) => book.ids)) times.set(id, (times.get(id) ?? 0) + 1);

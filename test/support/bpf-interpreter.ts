@@ -1,7 +1,7 @@
 import { type Instruction, OPCODES, SKF_AD_RANDOM, SKF_NET_OFF } from '../../src/linux/bpf.ts';
 import { inet4Bytes, inet6Bytes } from '../../src/linux/sockaddr.ts';
 
-/** A SYN as a steering program sees it, and the random numbers that it draws, in order. */
+/** A SYN packet as a steering program reads it, and the random numbers for the program, in order. */
 export interface Packet {
   version: 4 | 6;
   saddr: string;
@@ -17,9 +17,9 @@ const IP_AREA = SKF_NET_OFF;
 const AUXILIARY_AREA = -0x1000 >>> 0;
 
 /**
- * What a program returns for a packet, as the kernel's own interpreter would: an unsigned 32-bit number. A read
- * beyond the packet ends the program with 0. Throws RangeError for an instruction that `OPCODES` does not name, and
- * when more random numbers are drawn than were given.
+ * The result of a program for a packet, as the kernel's interpreter returns it: an unsigned 32-bit number. A read
+ * beyond the packet ends the program with 0. Throws RangeError for an instruction that is not in `OPCODES`, and when
+ * the program draws more random numbers than given.
  */
 export function run(program: readonly Instruction[], packet: Packet): number {
   const header = headerBytes(packet);

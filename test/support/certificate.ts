@@ -1,4 +1,4 @@
-/** A key and a certificate for localhost and 127.0.0.1, for servers of tests only: signed by itself, worth nothing anywhere, valid for 100 years. */
+/** A key and a self-signed certificate for localhost and 127.0.0.1. For test servers only, valid for 100 years. */
 export const CERTIFICATE = {
   key: `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgv84S9aT7gRrzBpZg

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { type Scope, temporaryFolder } from './temporary.ts';
 
-/** What a page is opened with. */
+/** Options for opening a page. */
 export interface PageOptions {
   readonly width?: number;
   readonly height?: number;
@@ -18,19 +18,19 @@ export interface PageOptions {
 
 /** A tab of a browser. */
 export interface Page {
-  /** What a person reads. */
+  /** The visible text. */
   text(): Promise<string>;
-  /** Waits until the text matches, at most 20 s. Resolves to the text. */
+  /** Waits at most 20 s until the text matches. Resolves to the text. */
   shows(pattern: RegExp): Promise<string>;
   /** The accessibility tree, each node that is not ignored as `role: name`. */
   accessibility(): Promise<string[]>;
-  /** The value of an expression, as JSON has it. */
+  /** Evaluates an expression. Resolves to its value, serialised as JSON. */
   evaluate(expression: string): Promise<unknown>;
   /** A PNG of the whole page, or of its upper part. */
   screenshot(maxHeight?: number): Promise<Buffer>;
-  /** What the browser complained about: errors of scripts, requests that were refused. */
+  /** Errors of scripts, and refused requests. */
   readonly complaints: readonly string[];
-  /** Every address that was asked for. */
+  /** The URL of every request. */
   readonly requests: readonly string[];
   close(): Promise<void>;
 }
@@ -44,13 +44,16 @@ type Send = (method: string, params?: Fields) => Promise<Fields>;
 
 const PATIENCE = 20_000;
 
-/** Headless, with a profile of its own, ended at the end of the test. It is driven over pipes (Chrome DevTools Protocol). */
+/**
+ * Starts Chromium headless with a new profile, and ends it at the end of the test. The test controls it over pipes
+ * (Chrome DevTools Protocol).
+ */
 export async function startChromium(scope: Scope, program: string): Promise<Browser> {
   const profile = temporaryFolder(scope);
   const flags = [
     '--headless=new',
     '--remote-debugging-pipe',
-    // As root Chromium has no sandbox. It opens pages of these tests alone.
+    // Chromium has no sandbox as root. It opens only pages of these tests.
     '--no-sandbox',
     '--disable-gpu',
     '--disable-dev-shm-usage',
@@ -81,7 +84,7 @@ export async function startChromium(scope: Scope, program: string): Promise<Brow
   };
 }
 
-/** Its helpers are in its process group. */
+/** Kills the process group, which includes the helper processes. */
 async function end(child: ChildProcess): Promise<void> {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   const exited = once(child, 'exit');
@@ -91,7 +94,7 @@ async function end(child: ChildProcess): Promise<void> {
 
 type Listener = (method: string, params: Fields) => void;
 
-/** One JSON message after the other, each ended by NUL. */
+/** Exchanges JSON messages, each terminated by NUL. */
 function connect(input: Writable, output: Readable) {
   const waiting = new Map<number, { resolve(result: Fields): void; reject(error: Error): void }>();
   const listeners = new Map<string, Listener>();
@@ -157,7 +160,7 @@ async function openPage(
     send('Emulation.setEmulatedMedia', {
       features: [
         { name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' },
-        // A picture shows the value, and not the way to it.
+        // A screenshot shows final values instead of transitions.
         { name: 'prefers-reduced-motion', value: 'reduce' },
       ],
     }),
@@ -217,7 +220,7 @@ interface AccessibleNode {
   readonly name?: { readonly value: string };
 }
 
-/** Looks at the text again after each change of the page; rejects with the text when it takes too long. */
+/** Checks the text after each change of the page. Rejects with the text after the timeout. */
 const whenShown = ({ source, flags }: RegExp, clock: number): string => `new Promise((resolve, reject) => {
   const pattern = new RegExp(${JSON.stringify(source)}, ${JSON.stringify(flags)});
   const look = () => {

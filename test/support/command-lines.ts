@@ -3,9 +3,9 @@ import { Worker } from 'node:worker_threads';
 import { fixture } from './paths.ts';
 import type { Scope } from './temporary.ts';
 
-/** Reads the command lines of all processes that start from now on, until the watch is ended. */
+/** Reads the command lines of all processes that start during the watch. */
 export interface CommandLineWatcher {
-  /** Ends the watch: every command line that was seen, its arguments with a NUL behind each. */
+  /** Ends the watch. Resolves to every observed command line, with a NUL after each argument. */
   stop(): Promise<readonly string[]>;
 }
 

@@ -9,15 +9,18 @@ export interface Finished extends Exit {
   readonly stderr: string;
 }
 
-/** A command of the operator that runs beside the supervisor. */
+/** An operator's command that runs next to the supervisor. */
 export interface Command {
   readonly finished: Promise<Finished>;
-  /** Resolves as soon as it has written this to standard output; rejects with everything when it ends without. */
+  /**
+   * Resolves when the command has written this text to standard output. Rejects with the whole output when it ends
+   * before.
+   */
   shown(text: string): Promise<void>;
   signal(name: NodeJS.Signals): void;
 }
 
-/** Starts `zero ARGS`; with `zero` given, `--config` names that instance. `more`: variables of its environment. */
+/** Starts `zero ARGS`. With `zero`, `--config` selects that instance. `more`: environment variables. */
 export function startCommand(
   scope: Scope,
   zero: Pick<Zero, 'config'> | null,
@@ -47,7 +50,7 @@ export function startCommand(
   };
 }
 
-/** Runs it to its end. */
+/** Runs the command until it exits. */
 export function command(
   scope: Scope,
   zero: Pick<Zero, 'config'> | null,

@@ -3,7 +3,7 @@ import type { Zero } from './zero.ts';
 
 type Level = 'warn' | 'error';
 
-/** What zero complained about so far, the oldest first: its log lines of these levels. */
+/** The log lines of these levels so far, oldest first. */
 export function complaints(
   zero: Pick<Zero, 'log'>,
   levels: readonly Level[] = ['warn', 'error'],

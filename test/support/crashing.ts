@@ -6,16 +6,16 @@ import { type Scope, temporaryFolder } from './temporary.ts';
 import { startZero, type Zero } from './zero.ts';
 import { environmentList } from './zero-config.ts';
 
-/** A service that exits right after each start while it is broken, and serves otherwise. */
+/** A service that exits right after each start while it is broken, and otherwise serves. */
 export interface Crashing {
   readonly zero: Zero;
   readonly address: string;
   readonly dataDirectory: string;
-  /** Kills the worker. It then exits this many times in a row and serves again. Resolves when it serves. */
+  /** Kills the worker. The service then exits this many times in a row and serves again. Resolves when it serves. */
   crash(times: number): Promise<void>;
 }
 
-/** Starts it, with a pause of 1 ms between two starts. */
+/** Starts the service with a restart delay of 1 ms. */
 export async function startCrashing(
   scope: Scope,
   hooks: Readonly<Record<string, unknown>> = {},

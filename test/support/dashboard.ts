@@ -7,13 +7,13 @@ import { keeperPid, supervisorPid } from './survivor.ts';
 import type { Scope } from './temporary.ts';
 import type { Zero } from './zero.ts';
 
-/** The states in which people look at a dashboard, in the order in which they come. */
+/** The states that a dashboard shows to users, in the order in which the visit reaches them. */
 export type DashboardState = 'idle' | 'canary' | 'rolled-back' | 'gone' | 'back' | 'crash-loop';
 
-/** Called in each state, while it lasts. */
+/** Called during each state. */
 export type Visit = (state: DashboardState, zero: Zero) => Promise<void>;
 
-/** What the candidate that is rolled back writes before it exits. */
+/** The output of the rolled back candidate before its exit. */
 export const LAST_OUTPUT = [
   'reading /etc/shop/settings.json',
   '<script>alert(1)</script> settings \u001b[31mare damaged\u001b[0m at line 3',
@@ -26,11 +26,11 @@ const HANDOVER = {
   settle: '100ms',
   drain_timeout: '1s',
 };
-/** The last restart comes after 12 s: until then the service is down. */
+/** The last restart follows after 12 s. Until then the service is down. */
 const RESTART = { backoff: { initial: '150ms', factor: 9, max: '1m' } };
 
 /**
- * Starts a service under load with the admin endpoint, and takes it through every state. Resolves after the last visit.
+ * Starts a service under load with the admin endpoint, and brings it into every state. Resolves after the last visit.
  * @param started called with the address of the endpoint before the first visit
  */
 export async function visitDashboard(
@@ -65,7 +65,7 @@ export async function visitDashboard(
   const reloading = startCommand(scope, zero, ['reload', '--label', 'v2.1.0']);
   let workers = await nextTwo();
   await zero.fact('handover_step', { handover: 2, step: 'canary' });
-  // New connections, which the canary has a part of.
+  // New connections, of which the canary gets a share.
   await load.stop();
   load = ask();
   await visit('canary', zero);

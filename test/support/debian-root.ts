@@ -5,11 +5,11 @@ import { createInterface } from 'node:readline';
 import { guardProcesses } from './guard.ts';
 import { type Scope, temporaryFolder } from './temporary.ts';
 
-/** This machine's file system, whose changes are kept in memory and seen by nothing outside. */
+/** The file system of this machine. Changes are kept in memory and are invisible outside. */
 export interface DebianRoot {
-  /** In front of a command: runs it inside. */
+  /** Prefix of a command that runs inside. */
   readonly command: [string, ...string[]];
-  /** Runs a command to its end; both outputs together. */
+  /** Runs a command until it exits. The output contains stdout and stderr. */
   run(...command: readonly string[]): Promise<{ readonly status: number | null; readonly output: string }>;
 }
 
@@ -19,7 +19,7 @@ const OVERLAY = `
   mount -t proc none proc && mount --rbind /dev dev && mount --rbind /sys sys && mount -t tmpfs none run &&
   mount --bind "$1" ".$1" && echo ready && exec cat`;
 
-/** null: such a file system cannot be mounted here. `shared`: a folder that is the same inside. */
+/** null: this machine cannot mount such a file system. `shared`: a directory that is the same inside. */
 export async function debianRoot(scope: Scope, shared: string): Promise<DebianRoot | null> {
   const folder = temporaryFolder(scope);
   if (spawnSync('unshare', ['--mount', 'true']).status !== 0) return null;
@@ -51,7 +51,7 @@ export async function debianRoot(scope: Scope, shared: string): Promise<DebianRo
   };
 }
 
-/** Builds the package of this machine's architecture. Returns its file. */
+/** Builds the package for the architecture of this machine. Returns its file. */
 export function buildPackage(script: string, out: string, ...options: readonly string[]): string {
   const args = [script, '--out', out, '--compression', 'none', ...options, process.arch];
   return execFileSync(process.execPath, args, { encoding: 'utf8' }).trim();

@@ -6,10 +6,10 @@ export interface Skippable {
   skip(message?: string): void;
 }
 
-/** Debian keeps servers where a user's PATH does not look. */
+/** Debian installs servers in directories that a user's PATH does not contain. */
 const SERVER_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 
-/** Absolute path of an executable on PATH or in the folders for servers; null when there is none. */
+/** Absolute path of an executable on PATH or in the directories for servers; null if it is missing. */
 export function findProgram(name: string, path: string = process.env.PATH ?? ''): string | null {
   for (const folder of [...path.split(':'), ...SERVER_FOLDERS]) {
     const file = join(folder, name);
@@ -17,15 +17,15 @@ export function findProgram(name: string, path: string = process.env.PATH ?? '')
       accessSync(file, constants.X_OK);
       return file;
     } catch {
-      // Not here; the next folder may have it.
+      // Not in this directory. The next one may have it.
     }
   }
   return null;
 }
 
 /**
- * A program that nobody here wrote. Where it is missing the test is skipped with what to install, and null returned; with CI=true that is
- * an error, so that a build machine cannot quietly test nothing.
+ * The path of an external program. If it is missing, the test is skipped with the package to install, and the result is
+ * null. With CI=true it throws, so that a build machine never skips the test silently.
  */
 export function requireProgram(
   test: Skippable,

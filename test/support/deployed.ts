@@ -9,15 +9,15 @@ import { type Puppets, startPuppets } from './puppets.ts';
 import { type Scope, temporaryFolder } from './temporary.ts';
 import { startZero, type Zero } from './zero.ts';
 
-/** A service whose release is one script, which a deploy replaces. */
+/** A service whose release is one script. A deploy replaces the script. */
 export interface Deployed {
   readonly zero: Zero;
   readonly puppets: Puppets;
   readonly folder: string;
   readonly script: string;
-  /** Renames a new version over the script. `ballast`: bytes that the script has besides, which take time to hash. */
+  /** Renames a new version over the script. `ballast`: additional bytes of the script, which take time to hash. */
   deploy(version: string, ballast?: number): void;
-  /** Another config for the next handover. */
+  /** Writes another config for the next handover. */
   configure(sections: PuppetSections): void;
   history(): Promise<HistoryDocument['generations']>;
 }
@@ -30,7 +30,7 @@ export const variable = (puppet: Puppet, name: string): string | undefined =>
     ?.slice(name.length + 1);
 
 /**
- * Starts the supervisor with version 1; nothing was waited for.
+ * Starts the supervisor with version 1, without waiting for any event.
  * @param broken the text of a script instead of version 1; null for none
  */
 export async function startDeployed(
@@ -44,7 +44,7 @@ export async function startDeployed(
   const deploy = (version: string, ballast = 0) => {
     const program = puppets.command.map((part) => `'${part}'`).join(' ');
     writeFileSync(`${script}.new`, `#!/bin/sh\nVERSION=${version}\nexport VERSION\nexec ${program} "$@"\n`);
-    // The shell never reads beyond exec.
+    // The shell reads nothing behind exec.
     truncateSync(`${script}.new`, statSync(`${script}.new`).size + ballast);
     chmodSync(`${script}.new`, 0o755);
     renameSync(`${script}.new`, script);
@@ -73,7 +73,7 @@ export async function startDeployed(
   };
 }
 
-/** The first version serves and its executable is kept. */
+/** Starts the first version, and waits until it serves and its executable is kept. */
 export async function startKept(
   scope: Scope,
   sections: PuppetSections = {},
@@ -84,7 +84,7 @@ export async function startKept(
   return { ...service, first };
 }
 
-/** The same with the second version in its place, which has overwritten the first. */
+/** The same, with the second version deployed over the first one. */
 export async function startTwice(scope: Scope): Promise<Deployed & { second: Puppet }> {
   const service = await startKept(scope);
   service.deploy('2');

@@ -5,7 +5,7 @@ export interface Dropped {
   readonly bytes: number;
 }
 
-/** What zero has reported so far as dropped of its standard output. */
+/** The standard output that zero has reported as dropped so far. */
 export function dropped(log: FactLog): Dropped {
   const facts = log.all('output_dropped', { stream: 'stdout' });
   return {
@@ -14,7 +14,7 @@ export function dropped(log: FactLog): Dropped {
   };
 }
 
-/** Waits until that many bytes were reported as dropped, in however many reports, and returns what was reported. */
+/** Waits until that many bytes were reported as dropped, in any number of reports. Returns the sum. */
 export async function droppedInTotal(log: FactLog, bytes: number): Promise<Dropped> {
   while (dropped(log).bytes < bytes) await log.fact('output_dropped', { stream: 'stdout' }, log.cursor);
   return dropped(log);

@@ -1,25 +1,25 @@
 import type { Scope } from './temporary.ts';
 
-/** What became of the requests. */
+/** The outcome of the requests. */
 export interface ExchangeResult {
   readonly sent: number;
   readonly answered: number;
-  /** Lost requests by the reason. */
+  /** Lost requests by reason. */
   readonly failures: Readonly<Record<string, number>>;
-  /** Answers by their text. */
+  /** Responses by their text. */
   readonly byBody: Readonly<Record<string, number>>;
 }
 
 export interface Exchanges {
-  /** Resolves once so many more requests were answered. */
+  /** Resolves after this many further responses. */
   whenAnswered(more: number): Promise<void>;
-  /** No new requests; those under way finish. */
+  /** Sends no new requests, and waits for those in progress. */
   stop(): Promise<ExchangeResult>;
 }
 
 /**
- * Clients of any protocol that ask again and again, and count every request. `ask` makes one request, resolves to the
- * answer, and rejects within a bounded time. Stopped at the end of the test at the latest.
+ * Clients of any protocol that send requests continuously, and count each one. `ask` sends one request, resolves to the
+ * response, and rejects within a bounded time. The clients stop at the end of the test at the latest.
  */
 export function startExchanges(scope: Scope, ask: () => Promise<string>, clients: number): Exchanges {
   let stopping = false;
@@ -39,7 +39,7 @@ export function startExchanges(scope: Scope, ask: () => Promise<string>, clients
         answered += 1;
       } catch (error) {
         count(failures, error instanceof Error && 'code' in error ? String(error.code) : String(error));
-        // A path that is missing for a moment: without a pause this would be a loop without an end.
+        // A path may be missing for a moment. Without a pause this would be a busy loop.
         await new Promise((resolve) => setImmediate(resolve));
       }
       for (const waiter of waiters) {

@@ -6,7 +6,7 @@ import { type Scope, temporaryFolder } from './temporary.ts';
 
 const FILE = join(ROOT, 'bin', `zero-linux-${process.arch}`);
 
-/** The executable of this checkout; it is built where it is missing or older than what `npm run build` made. */
+/** The executable of this checkout. Builds it if it is missing or older than the output of `npm run build`. */
 export function executableFile(): string {
   const built = statSync(join(ROOT, 'dist', 'zero.cjs')).mtimeMs;
   if (!existsSync(FILE) || statSync(FILE).mtimeMs < built) {
@@ -36,7 +36,7 @@ export function bareRoot(scope: Scope): string {
   return root;
 }
 
-/** In front of arguments of zero: runs it inside, with /proc and /dev, in a mount namespace of its own. */
+/** Prefix for arguments of zero: runs it inside, with /proc and /dev, in a separate mount namespace. */
 export function inRoot(root: string): [string, ...string[]] {
   const mounts = 'mount -t proc none "$0/proc" && mount --bind /dev "$0/dev" && exec chroot "$0" /zero "$@"';
   return ['unshare', '--mount', 'sh', '-c', mounts, root];

@@ -7,7 +7,7 @@ export interface Sample {
 
 const LABEL = /(\w+)="((?:[^"\\]|\\.)*)"/g;
 
-/** The samples of a text in Prometheus' exposition format 0.0.4; throws for a line that is none. */
+/** The samples of a text in Prometheus' exposition format 0.0.4. Throws for an invalid line. */
 export function samplesIn(text: string): Sample[] {
   return text
     .split('\n')
@@ -20,7 +20,7 @@ export function samplesIn(text: string): Sample[] {
     });
 }
 
-/** The type of each metric, in their order. */
+/** The type of each metric, in the order of the text. */
 export function typesIn(text: string): Map<string, string> {
   return new Map(
     [...text.matchAll(/^# TYPE (\w+) (\w+)$/gm)].map(([, name = '', type = '']) => [name, type]),

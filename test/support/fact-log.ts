@@ -4,12 +4,15 @@ import { Journal } from './journal.ts';
 
 export type FactOf<N extends FactName> = Extract<Fact, { readonly event: N }>;
 
-/** Fields that have to be there with these values, or a test of the whole fact. */
+/** Fields with their required values, or a predicate on the whole fact. */
 export type Match<N extends FactName> = Partial<FactOf<N>> | ((fact: FactOf<N>) => boolean);
 
 const KEPT_LINES = 200;
 
-/** The facts in a stream of JSON log lines, each as the `Fact` it was written from, and the last lines of everything for the message of a failure. */
+/**
+ * The facts in a stream of JSON log lines, each converted back to its `Fact`, and the last lines for the message of a
+ * failure.
+ */
 export class FactLog {
   readonly #journal = new Journal<Fact>();
   readonly #lines: string[] = [];
@@ -23,7 +26,7 @@ export class FactLog {
     return this.#journal.cursor;
   }
 
-  /** The last 200 lines, whatever they were. */
+  /** The last 200 lines of any kind. */
   get text(): string {
     return this.#lines.join('\n');
   }
@@ -77,7 +80,7 @@ function readFact(text: string): Fact | null {
   }
 }
 
-/** Log lines have snake_case names and `_ms` behind durations; tests use the names of the `Fact` type. */
+/** Log lines have snake_case names and the suffix `_ms` for durations. Tests use the names of the `Fact` type. */
 function asInCode(fields: object): Fact {
   const renamed = (value: unknown): unknown => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;

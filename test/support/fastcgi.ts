@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { parseTarget } from './target.ts';
 
-/* The FastCGI protocol (fastcgi.com spec, version 1), as much of it as one request needs. */
+/* The part of the FastCGI protocol (fastcgi.com spec, version 1) that one request needs. */
 
 const VERSION = 1;
 const REQUEST_ID = 1;
@@ -33,8 +33,8 @@ function params(values: Readonly<Record<string, string>>): Buffer {
 }
 
 /**
- * Runs a script by one request on a connection of its own, as a web server without keep-alive does. Resolves to what it
- * printed, headers included; rejects when the connection ends before the request has.
+ * Runs a script by one request on a separate connection, as a web server without keep-alive does. Resolves to the
+ * output with its headers. Rejects when the connection ends before the request.
  */
 export function runScript(address: string, script: string, query = ''): Promise<string> {
   const target = parseTarget(address);

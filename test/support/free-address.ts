@@ -2,8 +2,8 @@ import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
 /**
- * HOST:PORT for what cannot be told to take port 0. It is on a loopback address of its own (all of 127.0.0.0/8 is local), so that
- * nobody else takes the port meanwhile: other programs ask for ports on 127.0.0.1.
+ * HOST:PORT for programs that cannot bind port 0. Each address is a separate loopback address (all of 127.0.0.0/8 is
+ * local), so no other program takes the port: they use ports of 127.0.0.1.
  */
 export async function freeAddress(): Promise<string> {
   const host = `127.${randomInt(1, 255)}.${randomInt(255)}.${randomInt(1, 255)}`;

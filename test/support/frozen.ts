@@ -1,7 +1,4 @@
-/**
- * Freezes plain data and everything in it: an attempt to change it throws TypeError. A part that is frozen already counts
- * as frozen as a whole.
- */
+/** Freezes plain data recursively: a write throws TypeError. A frozen part counts as completely frozen. */
 export function frozen<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
   Object.freeze(value);

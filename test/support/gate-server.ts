@@ -3,15 +3,17 @@ import type { AddressInfo } from 'node:net';
 import { Journal } from './journal.ts';
 import type { Scope } from './temporary.ts';
 
-/** An HTTP server of the test's own that a `readiness.http` gate asks, so that the test says when a candidate is ready. */
+/**
+ * An HTTP server in the test process that a `readiness.http` gate queries. The test decides when a candidate is ready.
+ */
 export interface GateServer {
   /** HOST:PORT. */
   readonly address: string;
   /** Answers 200 from now on. */
   open(): void;
-  /** Answers 503 from now on, as it does at first. */
+  /** Answers 503 from now on, which is the initial state. */
   shut(): void;
-  /** Resolves when it has been asked so many times in all. */
+  /** Resolves after this total number of requests. */
   whenAsked(count: number): Promise<void>;
 }
 

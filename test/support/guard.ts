@@ -9,7 +9,7 @@ function killAll(): void {
   guarded.clear();
 }
 
-/** The runner ends a test file that takes too long with SIGTERM: no hook of a test runs then, these do. */
+/** The runner ends a test file that takes too long with SIGTERM. Then no hook of a test runs, but these do. */
 function arm(): void {
   if (armed) return;
   armed = true;
@@ -22,9 +22,11 @@ function arm(): void {
   }
 }
 
-/** Remembers processes and kills them, with their children and sessions, at the end of the test, whatever its outcome. */
+/**
+ * Remembers processes and kills them, with their children and sessions, at the end of the test, whatever its outcome.
+ */
 export interface Guard {
-  /** Call it as soon as the pid is known. Returns who it is, null when it is gone already. */
+  /** To be called as soon as the pid is known. Returns the process; null if it has exited. */
   own(pid: number): KnownProcess | null;
   killAll(): void;
 }

@@ -10,15 +10,15 @@ import { ROOT } from './paths.ts';
 import { type Scope, temporaryFolder } from './temporary.ts';
 import type { Exit } from './zero.ts';
 
-/** What `zero run` puts into NODE_OPTIONS: it loads `zerodown/register`. */
+/** The value that `zero run` adds to NODE_OPTIONS. It loads `zerodown/register`. */
 export const PRELOAD: string = requireToken(join(ROOT, 'dist', 'service', 'register.cjs'));
 
-/** A listening socket that nobody accepts from, as a manager holds it until the end of the test. */
+/** A listening socket that no process accepts from, held until the end of the test as by a manager. */
 export interface HeldSocket {
   readonly fd: number;
   /** `127.0.0.1:8080`, `/path`. */
   readonly address: string;
-  /** What a program is told: the port's digits, or the path. */
+  /** The address as the program gets it: the digits of the port, or the path. */
   readonly where: string;
 }
 
@@ -40,7 +40,9 @@ export interface ProgramOptions {
   readonly node?: string;
   readonly args: readonly string[];
   readonly sockets?: readonly HeldSocket[];
-  /** Added to this process's environment and what systemd says of the sockets; undefined takes a variable away. */
+  /**
+   * Added to this process's environment and to the variables of systemd for the sockets; undefined removes a variable.
+   */
   readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
@@ -48,13 +50,15 @@ export interface Program {
   readonly pid: number;
   readonly process: ChildProcess;
   readonly exited: Promise<Exit>;
-  /** What it has written so far, standard error too. */
+  /** The output so far, including standard error. */
   readonly output: () => string;
-  /** Resolves to the first line written that has this in it; rejects when the program ends without one. */
+  /** Resolves to the first line of output that contains this. Rejects when the program exits without one. */
   line(text: string): Promise<string>;
 }
 
-/** Starts a Node program with the sockets as descriptors 3 and so on, as systemd does: the variables are for its pid and no other. */
+/**
+ * Starts a Node program with the sockets as descriptors 3 and up, as systemd does. The variables are for its pid only.
+ */
 export function startProgram(scope: Scope, options: ProgramOptions): Program {
   const { node = process.execPath, args, sockets = [], environment = {} } = options;
   const env: NodeJS.ProcessEnv = { ...process.env, NODE_OPTIONS: PRELOAD };
@@ -73,7 +77,7 @@ export function startProgram(scope: Scope, options: ProgramOptions): Program {
   return follow(scope, child);
 }
 
-/** What a process that was started writes, and how it ends. */
+/** The output of a started process, and its exit. */
 export function follow(scope: Scope, child: ChildProcess): Program {
   const pid = child.pid;
   if (pid === undefined) throw new Error(`${child.spawnfile} could not be started`);
@@ -111,9 +115,9 @@ export function follow(scope: Scope, child: ChildProcess): Program {
 /** A NOTIFY_SOCKET. */
 export interface Notifications {
   readonly path: string;
-  /** Resolves to what is sent to it, one datagram after the other. */
+  /** Resolves to the next datagram. */
   next(): Promise<string>;
-  /** What was sent to it until now and `next` has not given. */
+  /** The datagrams so far that `next` has not returned. */
   unread(): readonly string[];
 }
 

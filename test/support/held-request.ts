@@ -7,11 +7,11 @@ import type { Scope } from './temporary.ts';
 const TIMEOUT = 60_000;
 
 /**
- * A request whose head is not complete: the process that accepted the connection has work in progress until the test lets it finish, and must not
- * leave before.
+ * A request whose head is incomplete. The process that accepted the connection has work in progress until the test
+ * completes the request, and must not exit before.
  */
 export interface HeldRequest {
-  /** Sends the rest; resolves to the answer, and fails when there is none. */
+  /** Sends the rest. Resolves to the response. Rejects without one. */
   finish(): Promise<Response>;
 }
 

@@ -3,10 +3,10 @@ import { type Progress, type Response, ResponseParser } from './response-parser.
 import type { Target } from './target.ts';
 
 /**
- * Every way a request can be lost, told apart because each accuses somebody else. `connect_X` and `error_X` carry the errno of what has no
- * name of its own (`connect_ENOENT`: no such Unix path, `connect_EAGAIN`: a Unix listener's queue is full); `status_N` is an answer that
- * is not 200. A reset that comes together with data is an `eof_mid_response` here: libuv gives the end of file when a poll reports data and
- * hang-up at once (uv__stream_io).
+ * Every way to lose a request, distinguished because each has another cause. `connect_X` and `error_X` contain the
+ * errno of errors without their own name (`connect_ENOENT`: no such Unix path, `connect_EAGAIN`: the queue of a Unix
+ * listener is full). `status_N` is a response other than 200. A reset that arrives together with data is an
+ * `eof_mid_response` here: libuv reports the end of file when a poll reports data and hang-up at once (uv__stream_io).
  */
 export type FailureName =
   | 'refused'
@@ -30,17 +30,17 @@ interface Pending {
   readonly resolve: (exchange: Exchange) => void;
 }
 
-/** One connection, one request at a time; nothing is tried again. */
+/** One connection with one request at a time. Nothing is retried. */
 export class HttpConnection {
   readonly #socket: Socket;
   #connected = false;
   #usable = true;
   #pending: Pending | null = null;
-  /** Requests made on it so far. */
+  /** Requests on this connection so far. */
   exchanges = 0;
-  /** As performance.now() has it. */
+  /** In the clock of performance.now(). */
   readonly openedAt = performance.now();
-  /** The client's own port; null before it is connected, and without one. */
+  /** The client's port; null before the connection is established, and for Unix sockets. */
   localPort: number | null = null;
 
   constructor(target: Target) {
@@ -56,12 +56,12 @@ export class HttpConnection {
     this.#socket.on('close', () => this.#ended());
   }
 
-  /** False once the server closed it, answered `Connection: close`, or anything failed on it. */
+  /** False after the server closed the connection or responded with `Connection: close`, and after any failure. */
   get usable(): boolean {
     return this.#usable;
   }
 
-  /** Sends the bytes and reads one response, within `timeoutMs` from now, connecting included. Never rejects. */
+  /** Sends the bytes and reads one response, within `timeoutMs` from now including the connect. Never rejects. */
   exchange(request: string, timeoutMs: number): Promise<Exchange> {
     this.exchanges += 1;
     return new Promise((resolve) => {
@@ -74,7 +74,7 @@ export class HttpConnection {
     });
   }
 
-  /** The rest of a request of which `exchange` was given only the beginning. */
+  /** Sends the rest of a request whose beginning was passed to `exchange`. */
   send(rest: string): void {
     this.#socket.write(rest, 'latin1');
   }
@@ -91,7 +91,7 @@ export class HttpConnection {
 
   #received(chunk: Buffer): void {
     if (this.#pending === null) {
-      // Bytes nobody asked for, e.g. haproxy's 408 for an idle connection: no request is lost by them.
+      // Unrequested bytes, e.g. haproxy's 408 for an idle connection. They lose no request.
       this.#usable = false;
       return;
     }
@@ -137,7 +137,7 @@ export class HttpConnection {
   }
 }
 
-/** ECONNRESET: the peer sent RST. EPIPE: it had been received before the request was written (write(2)). */
+/** ECONNRESET: the peer sent RST. EPIPE: the RST arrived before the request was written (write(2)). */
 function nameError(code: string, connected: boolean, started: boolean): FailureName {
   if (code === 'ECONNREFUSED') return 'refused';
   if (code === 'ETIMEDOUT') return 'timed_out';

@@ -6,7 +6,7 @@ export interface HttpAnswer {
   readonly body: string;
 }
 
-/** One GET on a connection of its own; rejects with the error of the connection. */
+/** Sends one GET on a separate connection. Rejects with the error of the connection. */
 export function httpGet(address: string, path: string): Promise<HttpAnswer> {
   const target = parseTarget(address);
   const place = 'path' in target ? { socketPath: target.path } : target;

@@ -1,52 +1,55 @@
 import { dirname, join } from 'node:path/posix';
 
-/** Where the command begins. What cannot be reached from an entry point is dead. */
+/** The entry point of the command. A file that no entry point reaches is dead. */
 const ENTRY_POINTS: readonly string[] = ['src/cli/main.ts'];
 
-/** Where the other programs begin that the package consists of. */
+/** The entry points of the other programs in the package. */
 export const PROGRAM_ENTRY_POINTS: readonly string[] = [
   'src/workers/spawning/node-launcher.ts',
   'src/supervisor/keeper/lane-sender.ts',
-  // All of them in one file: scripts/executable.js.
+  // Everything in one file: scripts/executable.js.
   'src/cli/executable/main.ts',
   'src/cli/executable/native.ts',
 ];
 
-/** What the package exports: the library that runs in services. */
+/** The exports of the package: the library that runs in services. */
 export const LIBRARY_ENTRY_POINTS: readonly string[] = [
   'src/service/index.ts',
   'src/service/register/index.ts',
 ];
 
-/** What the scripts of this checkout begin with: scripts/config-reference.js. */
+/** The entry points of the scripts in this checkout: scripts/config-reference.js. */
 export const TOOL_ENTRY_POINTS: readonly string[] = ['src/config/describe.ts'];
 
-/** The door to the kernel, and the only folder that may import the FFI package. */
+/** The only directory that may import the FFI package. */
 const FFI = { packageName: 'koffi', module: 'linux' };
 
-/** Runs inside services, which start children with Node's own means. Everywhere else one spawner owns all waiting for children. */
+/**
+ * The library runs inside services, which start children with Node's API. Everywhere else one spawner waits for all
+ * children.
+ */
 const MAY_USE_CHILD_PROCESS: readonly string[] = ['service'];
 
 type Modules = readonly string[] | 'any';
 
 interface Rule {
-  /** Modules that may be imported from. */
+  /** Modules that may be imported. */
   readonly from: Modules;
-  /** Modules that only types may be imported from, which leave nothing in the running program. */
+  /** Modules of which only types may be imported. Types do not exist in the running program. */
   readonly types: Modules;
-  /** No `node:` module and no package: the module decides and does not act. */
+  /** Without `node:` modules and packages: the module decides and does not act. */
   readonly pure?: true;
   /**
-   * The state of each part is defined beside its transitions, which take the state of the whole: types name each
-   * other there.
+   * The state of each part is defined next to its transitions, which take the whole state. Its types refer to each
+   * other.
    */
   readonly typeCycles?: true;
 }
 
-/** Small helpers that have no subject of their own. Every folder may import it, except for those that are pure. */
+/** Small helpers without their own subject. Every directory may import it, except for the pure ones. */
 const COMMON = 'common';
 
-/** One line per folder of src. `cli` is in nobody's list: nobody imports it. */
+/** One line per directory of src. No list contains `cli`, because no module imports it. */
 const RULES: Readonly<Record<string, Rule>> = {
   [COMMON]: { from: [], types: [] },
   linux: { from: [], types: [] },
@@ -60,7 +63,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   facts: { from: [], types: ['lifecycle'], pure: true },
   http: { from: [], types: [] },
   control: { from: ['linux', 'http', 'facts'], types: ['config', 'lifecycle'] },
-  // Not linux: it is a chunk of its own, and would bring a second copy of the FFI.
+  // Not linux: admin is a separate chunk, and would contain a second copy of the FFI.
   admin: { from: ['http'], types: ['lifecycle', 'control'] },
   telemetry: { from: ['linux', 'facts'], types: ['config', 'lifecycle'] },
   service: { from: ['linux'], types: [] },
@@ -78,8 +81,8 @@ const CALLED = /\b(?:import|require|getBuiltinModule|register)\(\s*['"`]([^'"`\n
 const COMMENT = /^\s*(?:\/\/|\/?\*).*$/gm;
 
 /**
- * Every module that a source file names: import, export from, import(), require(). Static ones are looked for at the start of a line, which
- * is where the formatter puts them.
+ * Every module that a source file imports or exports from, also by import() and require(). Static ones are searched for
+ * at the start of a line, where the formatter puts them.
  */
 export function importsOf(source: string): Import[] {
   const text = source.replace(COMMENT, '');
@@ -99,8 +102,8 @@ const includes = (modules: Modules, module: string): boolean =>
   module !== 'cli' && (modules === 'any' || modules.includes(module));
 
 /**
- * Checks the source files (path from the checkout -> text) against the rules. Returns one line for each violation, empty when all is well.
- * `more`: what is alive beside the command and what it reaches.
+ * Checks the source files (path from the checkout -> text) against the rules. Returns one line for each violation.
+ * `more`: entry points in addition to the command.
  */
 export function checkImports(files: ReadonlyMap<string, string>, more: readonly string[] = []): string[] {
   const graph = new Map<string, string[]>();
@@ -136,7 +139,7 @@ function checkOne(
   if (rule === undefined) return [];
   if (!isRelative(specifier)) return checkPackage(module, rule, specifier, typeOnly);
   const target = join(dirname(path), specifier);
-  // Data such as package.json belongs to no module.
+  // A data file such as package.json belongs to no module.
   if (target.endsWith('.json')) return [];
   if (!files.has(target)) return [`imports ${specifier}, which is not a source file`];
   const other = moduleOf(target);
@@ -158,7 +161,7 @@ function checkPackage(module: string, rule: Rule, specifier: string, typeOnly: b
   return [];
 }
 
-/** Depth first; each cycle is reported once, from where it was entered. */
+/** Searches depth first. Each cycle is reported once, from its first visited file. */
 function findCycles(graph: ReadonlyMap<string, readonly string[]>): string[] {
   const cycles: string[] = [];
   const done = new Set<string>();

@@ -4,18 +4,18 @@ import { isDeepStrictEqual } from 'node:util';
 import { Journal } from './journal.ts';
 import type { Scope } from './temporary.ts';
 
-/** An event as Sentry got it: the payload, and the whole envelope with headers and URL as one text. */
+/** An event as Sentry received it: the payload, and the whole envelope with headers and URL as one text. */
 export interface ReceivedEvent {
   readonly event: Readonly<Record<string, unknown>>;
   readonly everything: string;
 }
 
-/** A server that takes envelopes as Sentry does. */
+/** A server that receives envelopes like Sentry. */
 export interface Ingest {
   readonly dsn: string;
   readonly key: string;
   readonly events: readonly ReceivedEvent[];
-  /** The first with this exception, there already or still to come. */
+  /** The first event with this exception, received already or later. */
   event(type: string, value: string): Promise<ReceivedEvent>;
 }
 
@@ -51,7 +51,10 @@ export async function startIngest(scope: Scope): Promise<Ingest> {
   };
 }
 
-/** An envelope is a header, then for each item a header and its payload, each one line here (develop.sentry.dev, Envelopes). */
+/**
+ * An envelope is a header, and for each item a header and a payload, each one line here (develop.sentry.dev,
+ * Envelopes).
+ */
 function eventsOf(envelope: string): Record<string, unknown>[] {
   const [, ...items] = envelope
     .split('\n')

@@ -3,16 +3,16 @@ import { join } from 'node:path';
 import { ROOT } from './paths.ts';
 import { type Scope, temporaryFolder } from './temporary.ts';
 
-/** What a package of zero holds that the command and the library need, and the FFI that is installed with it. */
+/** The parts of an installed zero that the command and the library need, including the FFI. */
 const PARTS = ['bin', 'dist', join('node_modules', '@koromix')];
 
 export interface Installed {
   readonly folder: string;
-  /** argv of its zero. */
+  /** argv of this zero. */
   readonly command: readonly [string, string];
 }
 
-/** A zero of its own, which every user may run: a checkout in somebody's home is closed to others. */
+/** An installed zero that every user may run. A checkout in a home directory is closed to other users. */
 export function installZero(scope: Scope): Installed {
   const folder = temporaryFolder(scope);
   chmodSync(folder, 0o755);

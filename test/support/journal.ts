@@ -5,8 +5,8 @@ interface Waiter<T> {
 }
 
 /**
- * What was seen so far, and promises for what is still to come. Entries that are already there count, so that a test cannot miss
- * something by asking late; a cursor excludes what came before it.
+ * The entries so far, and promises for later ones. Existing entries count, so a late call misses nothing. A cursor
+ * excludes earlier entries.
  */
 export class Journal<T> {
   readonly entries: T[] = [];
@@ -27,7 +27,7 @@ export class Journal<T> {
     }
   }
 
-  /** The first entry at or behind `from` that passes the test. Rejects when the journal is closed without one. */
+  /** The first entry at or after `from` that passes the test. Rejects when the journal is closed without one. */
   waitFor(test: (entry: T) => boolean, from = 0): Promise<T> {
     for (let index = from; index < this.entries.length; index += 1) {
       const entry = this.entries[index];
@@ -37,7 +37,7 @@ export class Journal<T> {
     return new Promise((resolve, reject) => this.#waiters.add({ test, resolve, reject }));
   }
 
-  /** Nothing more will come: every waiting caller is rejected with what `reason` makes. */
+  /** Ends the journal. Every waiting caller is rejected with the error of `reason`. */
   close(reason: () => Error): void {
     if (this.#closed !== null) return;
     this.#closed = reason;

@@ -4,16 +4,19 @@ import { guardProcesses } from './guard.ts';
 import { fixture } from './paths.ts';
 import type { Scope } from './temporary.ts';
 
-/** A manager as they are often written: to deploy, it stops the service and starts it again. */
+/** A typical simple manager: to deploy, it stops the service and starts it again. */
 export interface NaiveManager {
-  /** Where the service listens; it binds that itself, anew each time. */
+  /** The address of the service, which the service binds itself at each start. */
   readonly address: string;
-  /** Stops the service, waits for its end, starts it again, waits until it listens. */
+  /** Stops the service, waits for its exit, starts it again, and waits until it listens. */
   restart(signal?: NodeJS.Signals): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** `listen`: HOST:PORT (0 for a free port, kept over restarts) or a path. `service`: a program that takes $LISTEN, default graceful.js. */
+/**
+ * `listen`: HOST:PORT (0 for a free port, kept over restarts) or a path. `service`: a program that reads $LISTEN,
+ * default graceful.js.
+ */
 export interface NaiveOptions {
   readonly listen?: string;
   readonly service?: string;
@@ -21,7 +24,8 @@ export interface NaiveOptions {
 }
 
 /**
- * The control experiment: the same load that loses nothing over a handover must lose requests here, or it would not have noticed anything.
+ * The control experiment: the load that loses nothing in a handover must lose requests here. Otherwise it would detect
+ * nothing.
  */
 export async function startNaiveManager(scope: Scope, options: NaiveOptions = {}): Promise<NaiveManager> {
   const { listen = '127.0.0.1:0', service = fixture('graceful.js'), environment = {} } = options;

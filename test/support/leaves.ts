@@ -5,7 +5,7 @@ export interface Leaf {
   /** `generations[0].stage.since`. */
   readonly path: string;
   /**
-   * The same for all items of a list, with the variant of each object that has variants:
+   * The path with the index of every list omitted, and with the variant of each object that has variants:
    * `generations[].stage(retiring).since`.
    */
   readonly shape: string;
@@ -13,7 +13,7 @@ export interface Leaf {
   readonly value: unknown;
 }
 
-/** Every leaf of plain data. Where several leaves have the same shape only the first. */
+/** Every leaf of plain data, and only the first one of each shape. */
 export function leavesOf(data: unknown): Leaf[] {
   const byShape = new Map<string, Leaf>();
   const visit = (value: unknown, path: string, shape: string, keys: readonly (string | number)[]): void => {
@@ -41,7 +41,7 @@ function variantOf(value: object): string {
   return words.length === 0 ? '' : `(${words.map(([, word]) => word).join(' ')})`;
 }
 
-/** A copy of the data with another value in one place; undefined: without that place. */
+/** A copy of the data with another value at one path; undefined removes the field. */
 export function withLeaf<Data>(data: Data, { keys }: Leaf, value: unknown): Data {
   const whole = copy(data);
   const parent = keys

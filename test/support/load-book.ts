@@ -1,16 +1,19 @@
 import type { FailureName } from './http-connection.ts';
 
-/** What happened to the requests that were sent during one phase. */
+/** The outcomes of the requests of one phase. */
 export interface PhaseBook {
   readonly phase: string;
   sent: number;
   answered: number;
   readonly failures: Record<string, number>;
-  /** Answers by the generation that gave them; `unknown` where the answer does not say. */
+  /** Responses by the generation that sent them; `unknown` if the response does not contain it. */
   readonly byGeneration: Record<string, number>;
 }
 
-/** One lost request; `reused`: not the first one on its connection. `at` and `openedAt`: ms since the load began. */
+/**
+ * One lost request. `reused`: it was not the first one on its connection. `at` and `openedAt`: ms since the start of
+ * the load.
+ */
 export interface Loss {
   readonly id: string;
   readonly name: FailureName;
@@ -18,13 +21,13 @@ export interface Loss {
   readonly phase: string;
   readonly reused: boolean;
   readonly at: number;
-  /** When its connection was opened. */
+  /** The time when its connection was opened. */
   readonly openedAt: number;
-  /** The client's port; null where it was not connected. */
+  /** The client's port; null if the connection was not established. */
   readonly port: number | null;
 }
 
-/** The whole book of a load that is over. */
+/** The complete book of a finished load. */
 export interface LoadResult {
   readonly sent: number;
   readonly answered: number;
@@ -33,9 +36,9 @@ export interface LoadResult {
   readonly byGeneration: Record<string, number>;
   readonly phases: readonly PhaseBook[];
   readonly losses: readonly Loss[];
-  /** Ids in the order of their answers. */
+  /** Ids in the order of the responses. */
   readonly answeredIds: readonly string[];
-  /** Of the answered ones, in ms, in the order of their answers. */
+  /** Of answered requests, in ms, in the order of the responses. */
   readonly latencies: readonly number[];
 }
 
@@ -52,7 +55,7 @@ function bump(counts: Record<string, number>, key: string): void {
   counts[key] = (counts[key] ?? 0) + 1;
 }
 
-/** Keeps the book. A request belongs to the phase it was sent in, so that each phase balances by itself. */
+/** Counts requests. A request belongs to the phase in which it was sent, so each phase balances separately. */
 export class LoadBook {
   readonly #phases: PhaseBook[] = [];
   readonly #losses: Loss[] = [];
@@ -72,7 +75,7 @@ export class LoadBook {
     return this.#current;
   }
 
-  /** Notes that a request goes out now; what it returns is for `answer` or `lose`, exactly one of them, once. */
+  /** Records a sent request. The result is for exactly one call of `answer` or `lose`. */
   send(): PhaseBook {
     this.#current.sent += 1;
     return this.#current;
@@ -86,7 +89,7 @@ export class LoadBook {
     this.#wake(book);
   }
 
-  /** In all phases so far. */
+  /** Over all phases so far. */
   get lost(): number {
     return this.#losses.length;
   }
@@ -98,8 +101,8 @@ export class LoadBook {
   }
 
   /**
-   * Resolves once `count` requests of the current phase were answered; rejects when as many were lost, or the load ends before, because
-   * then the count will never come.
+   * Resolves once `count` requests of the current phase were answered. Rejects when as many were lost, or when the load
+   * ends before.
    */
   whenPhaseHas(count: number): Promise<void> {
     const book = this.#current;
@@ -127,7 +130,7 @@ export class LoadBook {
     }
   }
 
-  /** Closes the book. Throws when it does not balance: then the load generator itself is wrong. */
+  /** Closes the book. Throws when it does not balance, which is an error of the load generator. */
   close(): LoadResult {
     this.#closed = true;
     const total: PhaseBook = { phase: 'all', sent: 0, answered: 0, failures: {}, byGeneration: {} };
@@ -157,13 +160,13 @@ export class LoadBook {
   }
 }
 
-/** One line for an assertion's message. */
+/** One line for the message of an assertion. */
 export function describe(book: Pick<PhaseBook, 'sent' | 'answered' | 'failures' | 'byGeneration'>): string {
   const { sent, answered, failures, byGeneration } = book;
   return `sent ${sent}, answered ${answered}, lost ${JSON.stringify(failures)}, by generation ${JSON.stringify(byGeneration)}`;
 }
 
-/** The value that the given share (0 to 1) of the samples does not exceed (nearest rank); 0 without samples. */
+/** The value that the given share (0 to 1) of the samples does not exceed (nearest rank). 0 without samples. */
 export function percentile(samples: readonly number[], share: number): number {
   const sorted = [...samples].sort((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0;

@@ -7,40 +7,40 @@ import { parseTarget, type Target } from './target.ts';
 import type { Scope } from './temporary.ts';
 
 export interface LoadOptions {
-  /** Text as `parseTarget` reads it, or what it returns. */
+  /** Text for `parseTarget`, or its result. */
   readonly target: string | Target;
-  /** Requests under way at a time. Default 8. */
+  /** Concurrent requests. Default 8. */
   readonly clients?: number;
-  /** `short`: one request per connection, which says `Connection: close`. Default `short`. */
+  /** `short`: one request per connection, with `Connection: close`. Default `short`. */
   readonly connections?: 'short' | 'keep-alive';
-  /** Between an answer and the client's next request, drawn evenly, in ms. Default: none. */
+  /** Pause between a response and the client's next request, uniformly random, in ms. Default: none. */
   readonly think?: { readonly from: number; readonly to: number };
-  /** For the think times. Default 1. */
+  /** For the random pauses. Default 1. */
   readonly seed?: number;
-  /** Ends by itself after this many requests. Default: runs until `stop`. */
+  /** Ends after this many requests. Default: runs until `stop`. */
   readonly count?: number;
-  /** From the first step to the last byte, in ms. Default 10,000. */
+  /** From the connect to the last byte, in ms. Default 10,000. */
   readonly requestTimeout?: number;
-  /** The request's path. It has to carry the id when the services keep books. Default `/?id=ID`. */
+  /** The request's path. It must contain the id if the services keep books. Default `/?id=ID`. */
   readonly path?: (id: string) => string;
-  /** Who answered. Default: `generation` of a JSON body, else `unknown`. */
+  /** The generation that answered. Default: `generation` of a JSON body, else `unknown`. */
   readonly generationOf?: (response: Response) => string;
 }
 
 export interface Load {
-  /** Requests sent from now on belong to this phase. */
+  /** Requests from now on belong to this phase. */
   phase(name: string): void;
-  /** Resolves once n requests sent in the current phase were answered; rejects when that cannot happen any more. */
+  /** Resolves once n requests of the current phase were answered. Rejects when that is no longer possible. */
   whenPhaseHas(n: number): Promise<void>;
-  /** Requests that were lost so far. */
+  /** Requests lost so far. */
   readonly lost: number;
-  /** No new requests; those under way finish or time out; then the book is closed. */
+  /** Sends no new requests, waits until those in progress finish or time out, and closes the book. */
   stop(): Promise<LoadResult>;
-  /** The closed book, of `stop` or of a load with a `count`. */
+  /** The closed book of `stop` or of a load with a `count`. */
   readonly finished: Promise<LoadResult>;
 }
 
-/** The `generation` field of a JSON answer, as the services in test/fixtures give it. */
+/** The `generation` field of a JSON response, as the services in test/fixtures send it. */
 export function generationInBody(response: Response): string {
   try {
     const answer: unknown = JSON.parse(response.body.toString());
@@ -52,8 +52,8 @@ export function generationInBody(response: Response): string {
 }
 
 /**
- * Starts clients that ask again and again and note every single outcome. Nothing is tried again and nothing is forgiven: the book says
- * what a client saw. It is stopped at the end of the test when the test did not do that.
+ * Starts clients that send requests continuously and record each outcome. Nothing is retried, and every failure counts:
+ * the book contains exactly the client's view. The end of the test stops the load if the test has not.
  */
 export function startLoad(scope: Scope, options: LoadOptions): Load {
   const generator = new Generator(options);
@@ -86,7 +86,7 @@ class Generator implements Load {
       this.#closeConnections();
       return this.#book.close();
     });
-    // A test that failed before it looked at the result has said enough.
+    // A test that fails before it reads the result has already reported its failure.
     this.finished.catch(() => undefined);
   }
 
@@ -137,7 +137,10 @@ class Generator implements Load {
     return `${this.#prefix}-${this.#numbered}`;
   }
 
-  /** A short connection is left for the server to close, as it was asked to: closing it here first would hide a missing answer's end. */
+  /**
+   * The server closes a short connection, as requested. If the client closed it first, a truncated response would not
+   * be detected.
+   */
   #connect(): HttpConnection {
     const connection = new HttpConnection(this.#target);
     this.#connections.add(connection);

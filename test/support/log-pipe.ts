@@ -5,11 +5,14 @@ import { createInterface } from 'node:readline';
 import { FactLog } from './fact-log.ts';
 import type { Scope } from './temporary.ts';
 
-/** Makes a named pipe for `application.logging.file`, and the facts that are written to it: for a test that looks at standard error itself. */
+/**
+ * Creates a named pipe for `application.logging.file`, and reads its facts. For a test that checks standard error
+ * itself.
+ */
 export function openLogPipe(scope: Scope, path: string): FactLog {
   execFileSync('mkfifo', ['-m', '666', path]);
   const log = new FactLog();
-  // Open both ways: there is no end-of-file when the log is opened again (fifo(7)).
+  // Opened for reading and writing: there is no end-of-file when the log is reopened (fifo(7)).
   const socket = new Socket({
     fd: openSync(path, constants.O_RDWR | constants.O_NONBLOCK),
     readable: true,

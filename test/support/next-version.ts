@@ -8,9 +8,9 @@ import type { Scope } from './temporary.ts';
 export const NEXT_VERSION = '9.0.0';
 
 /**
- * Installs a later release: this checkout with a higher version number and with one more version of the formats of the
- * state and of the configs.
- * @param options `writesEarlier`: it can hand its service to this release as well
+ * Installs a later release: this checkout with a higher version number and with one additional version of the state and
+ * config formats.
+ * @param options `writesEarlier`: it can also hand its service to this release
  */
 export function installNext(scope: Scope, { writesEarlier }: { readonly writesEarlier: boolean }): Installed {
   const installed = installZero(scope);

@@ -4,11 +4,11 @@ import type { RawConfig } from './zero-config.ts';
 /** The recipe of docs/guide/programs/nginx.md. */
 export interface NginxRecipe {
   readonly service: RawConfig['service'];
-  /** nginx.conf with an answer of JSON. */
+  /** nginx.conf with a JSON response. */
   conf(answer: unknown): string;
 }
 
-/** @param folder where nginx has its files, nginx.conf among them */
+/** @param folder the directory of nginx's files, including nginx.conf */
 export function nginxRecipe(program: string, folder: string, address: string): NginxRecipe {
   const { config, block } = readRecipe('nginx', {
     '/usr/sbin/nginx': program,
@@ -23,7 +23,7 @@ export function nginxRecipe(program: string, folder: string, address: string): N
   };
 }
 
-/** Directives for the buffers of nginx: a user other than root may not use Debian's directories. */
+/** Directives for the buffers of nginx. Users other than root may not use Debian's directories. */
 export function nginxBuffers(folder: string): string {
   const kinds = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
   return kinds.map((kind) => `${kind}_temp_path ${folder}/${kind};`).join('\n');

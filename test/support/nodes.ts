@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import type { Skippable } from './debian.ts';
 import { ROOT } from './paths.ts';
 
-/** The versions of Node that the library is tested with: what differs between them is Node's own, such as what `server.close()` does. */
+/** The tested versions of Node. They differ in Node's own behaviour, such as the effect of `server.close()`. */
 export const NODE_MAJORS = [20, 22, 24, 26] as const;
 
 export type NodeMajor = (typeof NODE_MAJORS)[number];
 
 const INSTALL = 'node scripts/nodes.js';
 
-/** The executable of that version, running or installed; null when there is none. */
+/** The executable of that version, running or installed; null if there is none. */
 export function findNode(major: NodeMajor): string | null {
   if (process.versions.node.startsWith(`${major}.`)) return process.execPath;
   const name = `node-${process.platform}-${process.arch}`;
@@ -19,8 +19,8 @@ export function findNode(major: NodeMajor): string | null {
 }
 
 /**
- * The executable of that version. Where it is missing the test is skipped with the command that installs it, and null returned; with CI=true
- * that is an error, so that a build machine cannot quietly test one version only.
+ * The executable of that version. If it is missing, the test is skipped with the command that installs it, and the
+ * result is null. With CI=true it throws, so that a build machine never tests fewer versions silently.
  */
 export function requireNode(
   test: Skippable,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-/** Lines that can be told apart and whose ends show whether something is missing. */
+/** Distinct lines whose ends show whether a part is missing. */
 export class NumberedLines {
   readonly #name: string;
   readonly #all: string[] = [];
@@ -9,7 +9,7 @@ export class NumberedLines {
     this.#name = name;
   }
 
-  /** At least so many bytes of further lines, of different lengths below 64 KiB. */
+  /** At least this many bytes of further lines, with different lengths below 64 KiB. */
   next(bytes: number): Buffer {
     const lines: string[] = [];
     for (let length = 0; length < bytes; length += lines.at(-1)?.length ?? 0) {
@@ -30,7 +30,10 @@ export class NumberedLines {
     return this.#all.reduce((total, line) => total + line.length, 0);
   }
 
-  /** Fails unless `received` is made of these lines, whole and in their order. Returns how many are missing and how many bytes those have. */
+  /**
+   * Fails unless `received` consists of these lines, complete and in order. Returns the number of missing lines and
+   * their bytes.
+   */
   missingFrom(received: Buffer): { lines: number; bytes: number } {
     const numbers = new Map(this.#all.map((line, number) => [line, number]));
     const lines = received.toString('latin1').split(/(?<=\n)/);

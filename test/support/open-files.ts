@@ -1,14 +1,14 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 
-/** The numbers of the descriptors that a process has open, in order. */
+/** The open descriptors of a process, in order. */
 export function openDescriptors(pid: number): number[] {
   return readdirSync(`/proc/${pid}/fd`)
     .map(Number)
     .sort((a, b) => a - b);
 }
 
-/** The smallest number that is free: what the process opens next, and EMFILE where that is its limit (getrlimit(2)). */
+/** The lowest free descriptor: the next one to be opened, or EMFILE if it is the limit (getrlimit(2)). */
 export function nextDescriptor(pid: number): number {
   const open = new Set(openDescriptors(pid));
   let number = 0;
@@ -16,7 +16,7 @@ export function nextDescriptor(pid: number): number {
   return number;
 }
 
-/** Sets the soft limit of open files of a running process; what it has open above that stays open. */
+/** Sets the soft limit of open files of a running process. Open descriptors above the limit stay open. */
 export function limitDescriptors(pid: number, soft: number | 'hard'): void {
   const limit = soft === 'hard' ? hardLimit(pid) : soft;
   execFileSync('prlimit', [`--pid=${pid}`, `--nofile=${limit}:`]);

@@ -9,21 +9,21 @@ import { type Account, account, asAccount, IS_ROOT, sharedFolder } from './privi
 import type { Scope } from './temporary.ts';
 import { startZero, type Zero } from './zero.ts';
 
-/** Somebody who works with zero: an account, and the environment of a login, of cron or of sudo. */
+/** A user of zero: an account, and the environment of a login, of cron or of sudo. */
 export interface Operator {
-  /** null: the user of this test. */
+  /** null: the user that runs this test. */
   readonly account: Account | null;
   /** argv of zero. */
   readonly zero: readonly [string, ...string[]];
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
-/** argv of zero, as that operator. */
+/** argv that runs zero as that operator. */
 export function zeroAs({ account, zero }: Operator): [string, ...string[]] {
   return account === null ? [...zero] : [...asAccount(account), ...zero];
 }
 
-/** An ordinary user with directories of its own below a new folder: where root runs this, nobody. */
+/** An ordinary user with directories below a new one. It is nobody if root runs the test. */
 export function ordinaryUser(scope: Scope): { readonly me: Operator; readonly folder: string } {
   const folder = sharedFolder(scope);
   const environment = {
@@ -48,7 +48,7 @@ export function writeService({ account }: Operator, directory: string, script = 
   return file;
 }
 
-/** A config without a name and without directories of its own, for such a program. */
+/** A config without a name and without directories, for such a program. */
 export function writeUnnamedConfig(file: string, args: readonly string[], more: object = {}): string {
   const config = {
     application: { logging: { format: 'json' } },
@@ -62,7 +62,7 @@ export function writeUnnamedConfig(file: string, args: readonly string[], more: 
   return file;
 }
 
-/** Starts zero in a directory, and waits until its service is up. */
+/** Starts zero in a directory, and waits until its service runs. */
 export async function startIn(
   scope: Scope,
   operator: Operator,
@@ -76,7 +76,7 @@ export async function startIn(
   return { zero, name };
 }
 
-/** Runs `zero ARGS` in a directory to its end. */
+/** Runs `zero ARGS` in a directory until it exits. */
 export async function runIn(
   scope: Scope,
   operator: Operator,

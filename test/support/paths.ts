@@ -15,12 +15,12 @@ function findRoot(): string {
 }
 
 /**
- * The checkout. Compiled tests run from build/, the fixtures are plain JavaScript that the compiler does not copy, so both are found from
- * the folder that has the fixtures.
+ * The checkout. Compiled tests run from build/. The compiler does not copy the fixtures, which are plain JavaScript.
+ * Both are found from the directory that contains the fixtures.
  */
 export const ROOT = findRoot();
 
-/** The folder of the services that tests start. */
+/** The directory of the services that tests start. */
 export const FIXTURES: string = join(ROOT, 'test', 'fixtures');
 
 /** Absolute path of a file in test/fixtures. */
@@ -28,5 +28,5 @@ export function fixture(name: string): string {
   return join(FIXTURES, name);
 }
 
-/** What starts zero from the checkout. */
+/** The command that starts zero from the checkout. */
 export const ZERO_COMMAND: readonly [string, string] = [process.execPath, join(ROOT, 'bin', 'zero.js')];

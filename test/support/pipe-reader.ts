@@ -3,27 +3,28 @@ import { closeSync, constants, openSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Scope } from './temporary.ts';
 
-/** A named pipe whose reader is the test: as slow as the test wants, or gone. */
+/** A named pipe that the test reads, at any speed, or stops reading. */
 export interface PipeReader {
   readonly path: string;
-  /** Begins to read; a pipe of Linux has room for 64 KiB until then (pipe(7)). */
+  /** Starts reading. Until then a pipe of Linux holds 64 KiB (pipe(7)). */
   read(): void;
-  /** Reads no more for now. */
+  /** Stops reading until the next `read`. */
   pause(): void;
-  /** Everything read so far that was not taken yet. */
+  /** Everything read since the previous call. */
   take(): Buffer;
-  /** Resolves once this text has been read; call it before it can be. */
+  /** Resolves once this text has been read. To be called before the text can arrive. */
   until(text: string): Promise<void>;
-  /** Resolves once so many bytes have been read in all; call it before they can be. */
+  /** Resolves once this many bytes have been read in total. To be called before they can arrive. */
   untilSize(bytes: number): Promise<void>;
   /** Closes the reading end: a writer gets EPIPE. */
   close(): void;
 }
 
-/** Makes the pipe at `path` and opens its reading end. */
+/** Creates the pipe at `path` and opens its reading end. */
 export function openPipeReader(scope: Scope, path: string): PipeReader {
   execFileSync('mkfifo', ['-m', '666', path]);
-  // Open both ways: for reading alone there would be an end-of-file before the first writer and after each one (fifo(7)).
+  // Opened for reading and writing: otherwise there is an end-of-file before the first writer and after each one
+  // (fifo(7)).
   return new Reader(scope, path, openSync(path, constants.O_RDWR | constants.O_NONBLOCK));
 }
 
@@ -92,7 +93,7 @@ class Reader implements PipeReader {
       this.#wanted = null;
       wanted.resolve();
     } else {
-      // Its beginning may be the end of this chunk.
+      // The end of this chunk may be the start of the text.
       wanted.seen = Buffer.from(seen.subarray(-wanted.text.length));
     }
   }

@@ -7,22 +7,22 @@ import { guardProcesses } from './guard.ts';
 import { folderOf, installedPeer, installPeer } from './peers.ts';
 import { type Scope, temporaryFolder } from './temporary.ts';
 
-/** The version that the benchmarks measure, too. */
+/** The version that the benchmarks measure too. */
 export const PM2 = '7.0.4';
 
 const MAX_WAIT = 60_000;
 
-/** A daemon of pm2 with a folder of its own. */
+/** A daemon of pm2 with its own directory. */
 export interface Pm2 {
-  /** Runs a command line in a shell that finds `pm2` on its PATH, as its user would. Rejects if it fails. */
+  /** Runs a command line in a shell with `pm2` on its PATH. Rejects if it fails. */
   run(commandLine: string, environment?: Readonly<Record<string, string>>): Promise<string>;
   /** PM2_HOME, which `run` sets. */
   readonly home: string;
-  /** Of the daemon, after the first command. */
+  /** The pid of the daemon, after the first command. */
   pid(): number;
 }
 
-/** pm2 is installed where the benchmarks have it: with CI=true by this, otherwise the test is skipped if it is missing. */
+/** Uses the pm2 of the benchmarks. With CI=true it is installed if it is missing, otherwise the test is skipped. */
 export function requirePm2(test: Skippable & Scope): Pm2 | null {
   const found = installedPeer('pm2', PM2);
   if (found === null && process.env.CI !== 'true') {
@@ -30,7 +30,7 @@ export function requirePm2(test: Skippable & Scope): Pm2 | null {
     return null;
   }
   const program = join(found ?? installPeer('pm2', PM2), '..', '.bin');
-  // Before the folder, because the processes end first.
+  // Before the directory, because cleanup ends the processes first.
   const guard = guardProcesses(test);
   const home = temporaryFolder(test);
   const pid = (): number => Number(readFileSync(join(home, 'pm2.pid'), 'utf8'));

@@ -3,25 +3,25 @@ import { chmodSync } from 'node:fs';
 import type { Skippable } from './debian.ts';
 import { type Scope, temporaryFolder } from './temporary.ts';
 
-/** True where these tests may change users, mount and raise limits. */
+/** True if these tests may change users, mount and raise limits. */
 export const IS_ROOT: boolean = process.geteuid?.() === 0;
 
-/** False, and the test skipped with a line, where it needs root and is not. */
+/** Without root the test is skipped with a line, and the result is false. */
 export function requireRoot(test: Skippable, why: string): boolean {
   if (!IS_ROOT) test.skip(`needs root: ${why}`);
   return IS_ROOT;
 }
 
-/** An account that Debian and most others have, without rights of any kind. */
+/** An account without privileges that Debian and most other systems have. */
 export interface Account {
   readonly name: string;
   readonly uid: number;
   readonly gid: number;
-  /** Of a login, the primary one included, as id(1) lists them. */
+  /** The groups of a login including the primary one, as id(1) lists them. */
   readonly groups: readonly number[];
 }
 
-/** What id(1) knows of a user. */
+/** The data of a user according to id(1). */
 export function account(name: string): Account {
   const ask = (option: string): string =>
     execFileSync('id', [option, name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
@@ -29,14 +29,17 @@ export function account(name: string): Account {
   return { name, uid: Number(ask('-u')), gid: Number(ask('-g')), groups };
 }
 
-/** In front of a command: runs it as that user, with the groups of a login and nothing of root's rights (setpriv(1)). */
+/**
+ * Prefix of a command that runs it as that user, with the groups of a login and without any privileges of root
+ * (setpriv(1)).
+ */
 export function asAccount({ uid, gid, groups }: Account): [string, ...string[]] {
   return ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, `--groups=${groups.join(',')}`, '--'];
 }
 
 /**
- * In front of a command: pidfd_getfd(2) is refused with EPERM, as with kernel.yama.ptrace_scope=1 for an ordinary user
- * (seccomp(2): the numbers of prctl(2) are those of x86-64 and of arm64).
+ * Prefix of a command for which pidfd_getfd(2) fails with EPERM, as with kernel.yama.ptrace_scope=1 for an ordinary
+ * user (seccomp(2): the numbers of prctl(2) are those of x86-64 and of arm64).
  */
 export function withoutTracing(): [string, ...string[]] {
   const prctl = process.arch === 'x64' ? 157 : 167;
@@ -48,7 +51,7 @@ export function withoutTracing(): [string, ...string[]] {
   return ['perl', '-e', program, '--'];
 }
 
-/** A temporary folder that every user may enter. */
+/** A temporary directory that every user may enter. */
 export function sharedFolder(scope: Scope): string {
   const folder = temporaryFolder(scope);
   chmodSync(folder, 0o755);

@@ -2,7 +2,7 @@ import { pidfdOpen } from '../../src/linux/processes.ts';
 import { reactor } from '../../src/linux/reactor.ts';
 import { closeFd } from '../../src/linux/sockets.ts';
 
-/** Resolves when the process, which need not be a child, has ended; at once when there is none. */
+/** Resolves when the process has ended, or immediately if it does not exist. It need not be a child. */
 export function whenEnded(pid: number): Promise<void> {
   return new Promise((resolve) => {
     let pidfd: number;

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { type Account, asAccount } from './privileges.ts';
 
-/** A user that nobody else is: RLIMIT_NPROC counts all tasks of a user (getrlimit(2)), and only this test has any. */
+/** A user without other tasks. RLIMIT_NPROC counts all tasks of a user (getrlimit(2)), and only this test has any. */
 export function lonelyAccount(): Account {
   const uid = 2_000_000 + process.pid;
   return { name: String(uid), uid, gid: uid, groups: [uid] };
@@ -21,8 +21,8 @@ export function countTasks({ uid }: Account): number {
 }
 
 /**
- * Sets how many tasks the user may have when this process of that user makes one more. prlimit(2) wants the same
- * user, or CAP_SYS_RESOURCE, which root in a container often does not have.
+ * Sets the number of tasks at which this process of the user cannot create another one. prlimit(2) requires the same
+ * user or CAP_SYS_RESOURCE, which root in a container often does not have.
  */
 export function limitTasks(user: Account, pid: number, soft: number): void {
   const [program, ...args] = asAccount(user);

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Reaped } from '../../src/linux/processes.ts';
 
-/** The usage of a process that has used nothing (getrusage(2)). */
+/** The usage of a process without any (getrusage(2)). */
 export const NO_USAGE: Reaped['usage'] = {
   utime: 0,
   stime: 0,
@@ -16,7 +16,7 @@ export const NO_USAGE: Reaped['usage'] = {
   nivcsw: 0,
 };
 
-/** A process known by pid and start time: a pid alone is given to somebody else once it is free. */
+/** A process identified by pid and start time, because the kernel reuses pids. */
 export interface KnownProcess {
   readonly pid: number;
   /** Clock ticks since boot: field 22 of /proc/PID/stat (proc_pid_stat(5)). */
@@ -24,14 +24,14 @@ export interface KnownProcess {
 }
 
 interface Stat extends KnownProcess {
-  /** The name of its program, at most 15 bytes. */
+  /** The name of its program, truncated to 15 bytes. */
   readonly command: string;
   readonly state: string;
   readonly parent: number;
   readonly session: number;
 }
 
-/** Field 2, the name, may hold spaces and parentheses: what follows is counted from the last `)`. */
+/** The name in field 2 may contain spaces and parentheses. The later fields are counted from the last `)`. */
 function readStat(pid: number): Stat | null {
   let text: string;
   try {
@@ -50,19 +50,19 @@ function readStat(pid: number): Stat | null {
   };
 }
 
-/** Who has this pid now; null when nobody has. */
+/** The process with this pid; null if there is none. */
 export function identify(pid: number): KnownProcess | null {
   const stat = readStat(pid);
   return stat === null ? null : { pid, startTime: stat.startTime };
 }
 
-/** True while it runs; a zombie does not. */
+/** True while it runs. A zombie does not run. */
 export function isRunning(known: KnownProcess): boolean {
   const stat = readStat(known.pid);
   return stat !== null && stat.startTime === known.startTime && stat.state !== 'Z' && stat.state !== 'X';
 }
 
-/** Sends SIGKILL to exactly that process; false when it is gone. */
+/** Sends SIGKILL to exactly that process; false if it has exited. */
 export function killKnown(known: KnownProcess): boolean {
   return signalKnown(known, 'SIGKILL');
 }
@@ -72,7 +72,7 @@ function signalKnown(known: KnownProcess, signal: NodeJS.Signals): boolean {
   try {
     return process.kill(known.pid, signal);
   } catch {
-    // It ended after the look.
+    // It exited after the check.
     return false;
   }
 }
@@ -91,7 +91,7 @@ export function childrenOf(parent: number, command: string): number[] {
     .map((stat) => stat.pid);
 }
 
-/** The name of the executable. Node 24 and later give their main thread, and so the process, another name. */
+/** The name of the executable. Node 24 and later rename their main thread, and with it the process. */
 function fileOf(pid: number): string | null {
   try {
     return basename(readlinkSync(`/proc/${pid}/exe`));
@@ -100,14 +100,14 @@ function fileOf(pid: number): string | null {
   }
 }
 
-/** Pids whose session this is. */
+/** Pids of the members of this session. */
 export function sessionMembers(session: number): number[] {
   return everyProcess()
     .filter((stat) => stat.session === session)
     .map((stat) => stat.pid);
 }
 
-/** Kills what is left of the session that it leads. */
+/** Kills the remaining members of the session of this leader. */
 function killMembers(leader: KnownProcess): void {
   const now = identify(leader.pid);
   if (now !== null && now.startTime !== leader.startTime) return;
@@ -117,14 +117,15 @@ function killMembers(leader: KnownProcess): void {
 }
 
 /**
- * Kills the process, its children and all that is left of the sessions that they lead. A session's number cannot be given away while it
- * has a member (setsid(2)), so the members are its own unless its leader's pid already belongs to somebody else.
+ * Kills the process, its children and the remaining processes of the sessions that they lead. The kernel does not reuse
+ * the number of a session while it has a member (setsid(2)). So the members belong to the leader unless another process
+ * has its pid.
  */
 export function killFamily(head: KnownProcess): void {
-  // A stopped process starts no child between the look and the kill.
+  // A stopped process starts no child between the check and the kill.
   const isStopped = signalKnown(head, 'SIGSTOP');
   const children = isStopped ? everyProcess().filter((stat) => stat.parent === head.pid) : [];
-  // It goes last: one of them is the keeper, which would start a supervisor again that has died.
+  // The head is killed last: the keeper is one of the children, and would restart a dead supervisor.
   for (const known of [...children, head]) {
     killKnown(known);
     killMembers(known);

@@ -9,15 +9,15 @@ import { httpGet } from './http-get.ts';
 import { type Scope, temporaryFolder } from './temporary.ts';
 
 export interface Prometheus {
-  /** The value of an instant query that has one result; null where it has none, or more. */
+  /** The value of an instant query with exactly one result; null otherwise. */
   value(query: string): Promise<number | null>;
-  /** Resolves when every query has its value. They are asked again whenever new samples have been stored. */
+  /** Resolves when every query has its value. The queries are repeated whenever new samples are stored. */
   has(expected: Readonly<Record<string, number>>): Promise<void>;
 }
 
 /**
- * A Prometheus of its own that scrapes one target as the job `zero`, in a temporary folder. It passes on to this process what it has scraped
- * (remote write), so that nobody has to ask it again and again.
+ * Starts a Prometheus that scrapes one target as the job `zero`, in a temporary directory. It forwards new samples to
+ * this process (remote write), so no polling is needed.
  */
 export async function startPrometheus(scope: Scope, program: string, target: string): Promise<Prometheus> {
   const folder = temporaryFolder(scope);

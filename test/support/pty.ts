@@ -8,9 +8,9 @@ export interface Size {
 
 /** Both ends of a pseudo-terminal (pty(7)). */
 export interface Pty {
-  /** The end of the terminal: reads fail with EIO once nobody has the other end open any more. */
+  /** The master side. Reads fail with EIO once no process has the other side open. */
   readonly master: number;
-  /** The terminal. To be closed when the program that it is for has it. */
+  /** The terminal. To be closed after the program has inherited it. */
   readonly slave: number;
 }
 
@@ -23,13 +23,13 @@ type Ioctl = (fd: number, request: number, argument: Buffer) => number;
 let ioctl: Ioctl | null = null;
 
 function control(fd: number, request: number, argument: Buffer): void {
-  // Variadic in C; a pointer goes the same way as a named argument on both architectures.
+  // Variadic in C. A pointer is passed like a named argument on both architectures.
   const declared: Ioctl = ioctl ?? koffi.load(null).func('int ioctl(int, unsigned long, void*)');
   ioctl = declared;
   if (declared(fd, request, argument) !== 0) throw new Error(`ioctl ${request.toString(16)} failed`);
 }
 
-/** Opens a new one. The caller closes both ends. */
+/** Opens a pseudo-terminal. The caller closes both ends. */
 export function openPty(size: Size): Pty {
   const master = openSync('/dev/ptmx', constants.O_RDWR | constants.O_NOCTTY);
   try {
@@ -45,9 +45,9 @@ export function openPty(size: Size): Pty {
   }
 }
 
-/** Another size; the kernel tells the program in the foreground (SIGWINCH). */
+/** Sets another size. The kernel notifies the program in the foreground (SIGWINCH). */
 export function resizePty(master: number, { columns, rows }: Size): void {
-  // struct winsize: rows, columns, and a size in pixels that nobody knows.
+  // struct winsize: rows, columns, and an unused size in pixels.
   const size = Buffer.alloc(8);
   size.writeUInt16LE(rows, 0);
   size.writeUInt16LE(columns, 2);

@@ -1,13 +1,19 @@
-/** What test and puppet say to each other: JSON lines on a Unix stream socket. The puppet's half is test/fixtures/puppet-commands.js. */
+/**
+ * The protocol between test and puppet: JSON lines on a Unix stream socket. The puppet's half is
+ * test/fixtures/puppet-commands.js.
+ */
 
-/** The puppet's first line: how it was started. */
+/** The puppet's first line: its start parameters. */
 export interface Announcement {
   readonly pid: number;
   readonly ppid: number;
   readonly sid: number;
   readonly generation: number;
   readonly worker: number;
-  /** Descriptor number to what /proc/self/fd says. Exact from report.pl; puppet.js has Node's own among them. */
+  /**
+   * Descriptor numbers with their targets in /proc/self/fd. Exact for report.pl; puppet.js also has Node's own
+   * descriptors.
+   */
   readonly fds: Readonly<Record<string, string>>;
   /** /proc/self/environ and cmdline in base64: NUL-terminated strings of any bytes. */
   readonly environ: string;
@@ -17,24 +23,28 @@ export interface Announcement {
   readonly uid: number;
   readonly gid: number;
   readonly groups: readonly number[];
-  /** By the names of /proc/self/limits (`Max open files`). Node raises the soft limit of open files; report.pl does not. */
+  /**
+   * By the names in /proc/self/limits (`Max open files`). Node raises the soft limit of open files; report.pl does not.
+   */
   readonly limits: Readonly<Record<string, { readonly soft: string; readonly hard: string }>>;
-  /** Bit masks in hex (proc_pid_status(5)). Node ignores SIGPIPE by itself; report.pl changes nothing. */
+  /** Bit masks in hex (proc_pid_status(5)). Node itself ignores SIGPIPE; report.pl changes nothing. */
   readonly signals: { readonly ignored: string; readonly blocked: string };
 }
 
-/** Where a puppet listens: on a descriptor, on one of LISTEN_FDNAMES, or on an address of its own. */
+/** The address of a puppet: a descriptor, one of LISTEN_FDNAMES, or its own address. */
 export type Place =
   | { readonly fd: number }
   | { readonly name: string }
   | { readonly host: string; readonly port: number }
   | { readonly path: string };
 
-/** `report`: only tell the test. `default`: what the kernel does with it. All but `default` are reported as an event. */
+/**
+ * `report`: only notify the test. `default`: the kernel's default action. All but `default` are reported as an event.
+ */
 export type Reaction = 'report' | 'drain' | 'exit' | 'default';
 
 export interface Notification {
-  /** Sent as this user; the puppet must be root. */
+  /** The user that sends the message. The puppet must be root. */
   readonly uid?: number;
   readonly through?: 'systemd-notify';
   /** Another socket than $NOTIFY_SOCKET. */
@@ -62,7 +72,7 @@ export type Command =
   | { readonly do: 'fork'; readonly session: 'same' | 'new'; readonly stubborn: boolean }
   | { readonly do: 'successor'; readonly session: 'same' | 'new'; readonly pass: readonly number[] };
 
-/** What a puppet says unasked. */
+/** The unsolicited messages of a puppet. */
 export type PuppetEvent =
   | { readonly event: 'signal'; readonly signal: NodeJS.Signals }
   | { readonly event: 'request'; readonly url: string };

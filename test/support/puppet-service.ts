@@ -7,10 +7,10 @@ import type { Scope } from './temporary.ts';
 import { startZero, type Zero, type ZeroOptions } from './zero.ts';
 import { environmentList, type RawConfig } from './zero-config.ts';
 
-/** Where a puppet writes the line that makes it ready, see `puppetConfig`. */
+/** The descriptor for the line that makes a puppet ready, see `puppetConfig`. */
 const READY_FD = 10;
 
-/** Sections of a config that replace those of `puppetConfig`; `runtime` and `environment` are added to it. */
+/** Sections of a config that replace those of `puppetConfig`. `runtime` and `environment` are merged. */
 export interface PuppetSections {
   readonly application?: RawConfig['application'];
   readonly listeners?: RawConfig['service']['listeners'];
@@ -27,8 +27,8 @@ export interface PuppetSections {
 }
 
 /**
- * A config whose service is a puppet on one TCP listener `http`: it is ready when the test says so (`becomeReady`), not after a time, and
- * is restarted after 10 ms.
+ * A config whose service is a puppet on one TCP listener `http`. It is ready when the test calls `becomeReady`, not
+ * after a time, and is restarted after 10 ms.
  */
 export function puppetConfig(puppets: Puppets, sections: PuppetSections = {}): RawConfig {
   const [path, ...args] = puppets.command;
@@ -50,12 +50,12 @@ export function puppetConfig(puppets: Puppets, sections: PuppetSections = {}): R
   };
 }
 
-/** The line on the ready descriptor. */
+/** Writes the line to the ready descriptor. */
 export function becomeReady(puppet: Puppet): Promise<void> {
   return puppet.write(READY_FD, 'ready\n');
 }
 
-/** The next puppet that comes, listening on the listeners named and ready. */
+/** The next puppet, after it listens on the given listeners and is ready. */
 export async function nextReady(puppets: Puppets, listeners: readonly string[] = ['http']): Promise<Puppet> {
   const puppet = await puppets.next();
   for (const name of listeners) await puppet.listen({ name });
@@ -69,11 +69,11 @@ export interface PuppetService {
   readonly puppets: Puppets;
   /** Writes the config again, with other sections. */
   rewrite(sections: PuppetSections): void;
-  /** Sends the reload signal; what comes of it is behind the cursor returned. */
+  /** Sends the reload signal. Its events follow the returned cursor. */
   reload(): number;
 }
 
-/** Starts the supervisor; nothing was waited for. */
+/** Starts the supervisor without waiting for any event. */
 export async function startPuppetService(
   scope: Scope,
   sections: PuppetSections = {},
@@ -93,7 +93,7 @@ export async function startPuppetService(
   };
 }
 
-/** The same with the first generation promoted. */
+/** The same, and waits for the promotion of the first generation. */
 export async function startServing(
   scope: Scope,
   sections: PuppetSections = {},
@@ -106,7 +106,7 @@ export async function startServing(
   return { ...service, incumbent };
 }
 
-/** Who answers a request on a new connection to that address; fails when nobody does. */
+/** The process that answers a request on a new connection to that address. Fails without an answer. */
 export async function whoAnswers(address: string): Promise<{ generation: number; pid: number }> {
   const connection = new HttpConnection(parseTarget(address));
   const exchange = await connection.exchange(
@@ -120,7 +120,7 @@ export async function whoAnswers(address: string): Promise<{ generation: number;
   return { generation, pid };
 }
 
-/** The incumbent serves, and nobody told it anything: what a handover that failed has to leave behind. */
+/** Asserts that the incumbent serves and has received no signal, as required after a failed handover. */
 export async function assertUntouched({ zero }: PuppetService, incumbent: Puppet): Promise<void> {
   const { generation, pid } = incumbent;
   assert.deepEqual(await whoAnswers(await zero.address('http')), { generation, pid });

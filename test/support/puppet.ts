@@ -12,10 +12,13 @@ import type {
   Reaction,
 } from './puppet-protocol.ts';
 
-/** A service process in the hands of the test. A command resolves when the puppet has done it, those that end it when it is about to. */
+/**
+ * A service process that the test controls. A command resolves when the puppet has completed it, or is about to exit
+ * for commands that end it.
+ */
 export class Puppet {
   readonly announcement: Announcement;
-  /** Resolves when its connection is closed: it has left, however. */
+  /** Resolves when its connection is closed: it has exited, in any way. */
   readonly gone: Promise<void>;
   readonly #socket: Socket;
   readonly #guard: Guard;
@@ -51,7 +54,7 @@ export class Puppet {
     return this.announcement.generation;
   }
 
-  /** The environment it was given, in order, as raw entries; decode them as `latin1` to compare bytes. */
+  /** Its environment in order, as raw entries. Decode them as `latin1` to compare bytes. */
   get environment(): Buffer[] {
     return splitAtNul(this.announcement.environ);
   }
@@ -60,7 +63,7 @@ export class Puppet {
     return splitAtNul(this.announcement.argv).map(String);
   }
 
-  /** For the server that reads the lines. */
+  /** Called by the server that reads the lines. */
   receive(message: Message): void {
     if ('event' in message) {
       this.#events.push(message);
@@ -88,22 +91,22 @@ export class Puppet {
     return pid;
   }
 
-  /** Answers HTTP there with its generation and pid. Returns the address as net.Server.address() has it. */
+  /** Serves HTTP with its generation and pid. Returns the address in the form of net.Server.address(). */
   async listen(on: Place): Promise<unknown> {
     return ((await this.#tell({ do: 'listen', on })) as { address: unknown }).address;
   }
 
-  /** Closes its listeners and stays. */
+  /** Closes its listeners and keeps running. */
   async stopListening(): Promise<void> {
     await this.#tell({ do: 'stop_listening' });
   }
 
-  /** `hold`: requests wait for `answer` and are reported as events. `status`: of the answers from now on. */
+  /** `hold`: requests wait for `answer` and are reported as events. `status`: of the responses from now on. */
   async behave(how: { hold?: boolean; status?: number }): Promise<void> {
     await this.#tell({ do: 'behave', ...how });
   }
 
-  /** Answers the requests held; returns how many. */
+  /** Answers the held requests. Returns their number. */
   async answer(): Promise<number> {
     return ((await this.#tell({ do: 'answer' })) as { count: number }).count;
   }
@@ -112,12 +115,12 @@ export class Puppet {
     return (await this.#tell({ do: 'book' })) as ServiceBook;
   }
 
-  /** What it sees of itself now; `announcement` is what it saw at the start. */
+  /** Its current state. `announcement` is the state at its start. */
   async look(): Promise<Announcement> {
     return (await this.#tell({ do: 'look' })) as Announcement;
   }
 
-  /** One datagram to its NOTIFY_SOCKET; returns the sender's pid. */
+  /** Sends one datagram to its NOTIFY_SOCKET. Returns the sender's pid. */
   notify(message: string | Buffer, options: Notification = {}): Promise<number> {
     return this.#tellForPid({ do: 'notify', message: Buffer.from(message).toString('base64'), ...options });
   }
@@ -126,17 +129,17 @@ export class Puppet {
     return this.notify('READY=1');
   }
 
-  /** Bytes on any descriptor, e.g. the line on the ready descriptor. */
+  /** Writes bytes to any descriptor, e.g. the line to the ready descriptor. */
   async write(fd: number, data: string | Buffer): Promise<void> {
     await this.#tell({ do: 'write', fd, data: Buffer.from(data).toString('base64') });
   }
 
-  /** That many bytes without a newline. */
+  /** Writes that many bytes without a newline. */
   async output(stream: 'stdout' | 'stderr', bytes: number, fill: 'text' | 'binary' = 'text'): Promise<void> {
     await this.#tell({ do: 'output', stream, bytes, fill });
   }
 
-  /** Uses this much CPU time. */
+  /** Uses this amount of CPU time. */
   async burn(cpuMs: number): Promise<void> {
     await this.#tell({ do: 'burn', cpu_ms: cpuMs });
   }
@@ -145,12 +148,12 @@ export class Puppet {
     await this.#tell({ do: 'close', fd });
   }
 
-  /** Default: SIGTERM drains, every other signal does what it does by default. */
+  /** Default: SIGTERM drains, every other signal has its default action. */
   async onSignal(signal: NodeJS.Signals, reaction: Reaction): Promise<void> {
     await this.#tell({ do: 'on_signal', signal, reaction });
   }
 
-  /** The first event of that kind at or behind the cursor; rejects when the puppet leaves without one. */
+  /** The first event of that kind at or after the cursor. Rejects when the puppet exits without one. */
   event(
     kind: PuppetEvent['event'],
     match: Partial<Record<string, string>> = {},
@@ -167,7 +170,7 @@ export class Puppet {
     return this.#events.cursor;
   }
 
-  /** Closes the connection; the puppet leaves by itself. */
+  /** Closes the connection. The puppet then exits. */
   hangUp(): void {
     this.#socket.destroy();
   }
@@ -176,32 +179,32 @@ export class Puppet {
     await this.#tell({ do: 'exit', code });
   }
 
-  /** Ends itself by a signal, as a crash does. */
+  /** Exits by a signal, as in a crash. */
   async die(signal: NodeJS.Signals = 'SIGSEGV'): Promise<void> {
     await this.#tell({ do: 'die', signal });
   }
 
-  /** Stops accepting, answers what it accepted, exits 0. */
+  /** Stops accepting, answers accepted requests, and exits with 0. */
   async drain(): Promise<void> {
     await this.#tell({ do: 'drain' });
   }
 
-  /** `busy`: its loop never turns again. `stopped`: SIGSTOP. Neither ends by SIGTERM. */
+  /** `busy`: its event loop is blocked. `stopped`: SIGSTOP. Neither exits on SIGTERM. */
   async hang(how: 'busy' | 'stopped'): Promise<void> {
     await this.#tell({ do: 'hang', how });
   }
 
-  /** Leaves a child behind that does nothing; a stubborn one ignores SIGTERM. Returns its pid. */
+  /** Leaves an idle child running. A stubborn one ignores SIGTERM. Returns its pid. */
   fork(session: 'same' | 'new', stubborn = false): Promise<number> {
     return this.#tellForPid({ do: 'fork', session, stubborn });
   }
 
-  /** Starts a child in a session of its own and exits 0. Returns the child's pid. */
+  /** Starts a child in a separate session and exits with 0. Returns the child's pid. */
   daemonise(): Promise<number> {
     return this.#tellForPid({ do: 'daemonise' });
   }
 
-  /** Starts another puppet, which connects by itself; it gets `pass` at the same numbers. Returns its pid. */
+  /** Starts another puppet, which connects to the test and gets `pass` at the same numbers. Returns its pid. */
   successor(pass: readonly number[] = [3], session: 'same' | 'new' = 'same'): Promise<number> {
     return this.#tellForPid({ do: 'successor', session, pass });
   }

@@ -8,27 +8,27 @@ import { FIXTURES } from './paths.ts';
 import { Puppet } from './puppet.ts';
 import { type Scope, temporaryFolder } from './temporary.ts';
 
-/** Where puppets report. */
+/** The server that puppets connect to. */
 export interface Puppets {
   /** For the service's environment. */
   readonly environment: { readonly PUPPET_SOCKET: string };
   /** argv of the puppet; absolute. */
   readonly command: readonly [string, string];
-  /** argv of the one that adds nothing of its own and can only look and exit. */
+  /** argv of the reporter, which adds nothing to its environment, and can only report and exit. */
   readonly reporter: readonly [string];
-  /** All that ever connected, in that order. */
+  /** All puppets so far, in the order of their connections. */
   readonly all: readonly Puppet[];
-  /** The next one that this was not called for yet: the first call gives the first that connects. */
+  /** The next puppet that was not returned yet. The first call returns the first one that connects. */
   next(): Promise<Puppet>;
-  /** The next one of that generation; others that come before it are passed over. */
+  /** The next puppet of that generation. Others before it are skipped. */
   nextOf(generation: number): Promise<Puppet>;
 }
 
-/** Opens the socket that puppets connect to. At the end of the test all are killed, with the children they told of. */
+/** Opens the socket for puppets. The end of the test kills all of them and their reported children. */
 export async function startPuppets(scope: Scope): Promise<Puppets> {
   const guard = guardProcesses(scope);
   const folder = temporaryFolder(scope);
-  // A service may run as another user, whom a checkout in somebody's home may be closed to.
+  // A service may run as another user, who cannot read a checkout in a home directory.
   chmodSync(folder, 0o755);
   const path = join(folder, 'puppets');
   const fixtures = join(folder, 'fixtures');

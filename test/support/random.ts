@@ -1,4 +1,4 @@
-/** Numbers in [0, 1) that are the same for the same seed (mulberry32), so that a failing run can be had again. */
+/** Numbers in [0, 1) that depend only on the seed (mulberry32), so that a failing run is reproducible. */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import type { Scope } from './temporary.ts';
 import type { Zero } from './zero.ts';
 
-/** A connection to the control socket that does only what the test does with it. */
+/** A connection to the control socket on which only the test sends. */
 export interface RawControl {
   readonly socket: Socket;
-  /** What has come so far. */
+  /** The bytes received so far. */
   readonly text: string;
-  /** Resolves as soon as what has come matches; rejects when the other end closes before. */
+  /** Resolves when the received bytes match. Rejects when the server closes the connection before. */
   until(pattern: RegExp): Promise<RegExpMatchArray>;
-  /** Everything that came until the other end closed. */
+  /** Everything received until the server closed the connection. */
   readonly answer: Promise<string>;
 }
 

@@ -12,13 +12,13 @@ export interface Recipe {
   /** The whole page. */
   readonly text: string;
   readonly config: RawConfig;
-  /** A file of the program's own, by the language of its block; the empty text where there is none. */
+  /** A file of the program, by the language of its block; empty if there is none. */
   block(language: string): string;
 }
 
 /**
- * Reads docs/guide/programs/PROGRAM.md, with the texts on the left replaced by those on the right wherever they stand:
- * addresses and directories of the test.
+ * Reads docs/guide/programs/PROGRAM.md and replaces each text on the left by that on the right: addresses and
+ * directories of the test.
  */
 export function readRecipe(program: string, replacements: Readonly<Record<string, string>>): Recipe {
   let text = readFileSync(join(RECIPES, `${program}.md`), 'utf8');

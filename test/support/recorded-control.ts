@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { ROOT } from './paths.ts';
 import type { Scope } from './temporary.ts';
 
-/** What one command sent to a supervisor of an earlier version, and its answer: see test/fixtures/formats. */
+/** The request of a command to a supervisor of an earlier version, and the response. See test/fixtures/formats. */
 export interface RecordedExchange {
   readonly name: string;
   readonly request: {
@@ -20,7 +20,7 @@ export interface RecordedExchange {
   };
 }
 
-/** Every exchange that was recorded with a version of the control protocol. */
+/** Every exchange that was recorded with that version of the control protocol. */
 export function recordedExchanges(protocol: number): RecordedExchange[] {
   const folder = join(ROOT, 'test/fixtures/formats', `control-${protocol}`);
   return readdirSync(folder).map((file) => ({
@@ -40,7 +40,7 @@ export function requestText({ method, path, headers, body }: RecordedExchange['r
   return `${head(`${method} ${path} HTTP/1.1`, { ...headers, ...length })}${body}`;
 }
 
-/** The bytes of an answer, which the end of the connection ends; `more` are headers that were not recorded. */
+/** The bytes of a response, which ends with the connection. `more`: headers that were not recorded. */
 export function answerText(
   { status, headers, lines }: RecordedExchange['answer'],
   more: Headers = {},
@@ -48,10 +48,7 @@ export function answerText(
   return `${head(`HTTP/1.1 ${status} x`, { ...headers, ...more })}${lines.map((line) => `${line}\n`).join('')}`;
 }
 
-/**
- * A supervisor that gives every request the same bytes as its answer. Resolves with what it was sent, request by
- * request.
- */
+/** A supervisor that responds to every request with the same bytes. Resolves to its received requests. */
 export async function startFakeSupervisor(scope: Scope, path: string, answer: string): Promise<string[]> {
   const requests: string[] = [];
   const sockets = new Set<Socket>();

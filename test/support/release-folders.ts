@@ -1,13 +1,13 @@
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Releases in folders of their own, and a symlink `current` to one of them, as deploy tools keep them. */
+/** Release directories, and a symlink `current` to one of them, as deploy tools create them. */
 export interface ReleaseFolders {
   /** The path of the symlink. */
   readonly current: string;
-  /** The folder of a release, made with these files. */
+  /** Creates the directory of a release with these files. Returns its path. */
   add(name: string, files: Readonly<Record<string, string>>): string;
-  /** Leads `current` to a release, in one rename(2) as `ln -sfn` cannot. */
+  /** Points `current` to a release with one rename(2), which `ln -sfn` does not do. */
   use(name: string): void;
   /** Removes an old release. */
   prune(name: string): void;

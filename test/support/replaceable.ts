@@ -8,7 +8,7 @@ import { environmentList } from './zero-config.ts';
 
 const CLIENTS = 16;
 
-/** Those of a service behind a load balancer, of browsers' fetches, and of somebody who thinks between two requests. */
+/** The load of a load balancer, of browsers' fetches, and of a user who pauses between two requests. */
 const LOADS: readonly Partial<LoadOptions>[] = [
   { connections: 'short' },
   { connections: 'keep-alive' },
@@ -18,11 +18,11 @@ const LOADS: readonly Partial<LoadOptions>[] = [
 /** A service that drains, under load of short and of kept connections. */
 export interface Replaceable {
   readonly zero: Zero;
-  /** The pid of each worker that was started last in its place. */
+  /** The pid of the latest process of each worker. */
   pidOf(worker: number): number;
-  /** Every load has so many answers more. */
+  /** Waits until every load has this many further responses. */
   proceed(phase: string): Promise<void>;
-  /** Ends the loads and the service: no request was lost, and both sides count the same. */
+  /** Ends the loads and the service. Asserts that no request was lost, and that both sides count the same. */
   assertNothingLost(): Promise<void>;
 }
 
@@ -66,7 +66,7 @@ export async function startReplaceable(
       await zero.exited;
       const served = readBooks(books);
       for (const result of results) {
-        // Each load has a prefix of its own.
+        // Each load has its own prefix.
         const [prefix] = result.answeredIds[0]?.split('-') ?? [];
         const counted = served.map((book) => {
           const ids = book.ids.filter((id) => id.startsWith(`${prefix}-`));

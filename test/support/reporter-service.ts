@@ -4,31 +4,31 @@ import type { Scope } from './temporary.ts';
 import { startZero, type Zero, type ZeroOptions } from './zero.ts';
 import type { RawConfig } from './zero-config.ts';
 
-/** What is wanted of a service that reports how it was started. */
+/** Options of a service that reports how it was started. */
 export interface ReporterOptions extends Omit<ZeroOptions, 'config' | 'args'> {
   readonly application?: RawConfig['application'];
   readonly listeners?: RawConfig['service']['listeners'];
   readonly runtime?: Readonly<Record<string, unknown>>;
   readonly readiness?: Readonly<Record<string, unknown>>;
   /**
-   * The whole environment of the service, PUPPET_SOCKET aside, in the order given. Left out: `runtime` says it, and zero's own
-   * environment has PUPPET_SOCKET.
+   * The whole environment of the service except PUPPET_SOCKET, in this order. Omitted: it is set in `runtime`, and
+   * zero's own environment has PUPPET_SOCKET.
    */
   readonly variables?: readonly { readonly key: string; readonly value?: string }[];
 }
 
-/** A supervisor whose service is test/fixtures/report.pl, which adds nothing of its own to what it was given. */
+/** A supervisor whose service is test/fixtures/report.pl, which adds nothing to its environment. */
 export interface ReporterService {
   readonly zero: Zero;
   readonly puppets: Puppets;
   /** Of the first generation. */
   readonly report: Puppet;
-  /** Another generation from the config as it is now. */
+  /** Starts another generation from the current config. */
   reload(): Promise<Puppet>;
   rewrite(changes: ReporterOptions): void;
 }
 
-/** Starts it, and waits for the first report. */
+/** Starts the service, and waits for the first report. */
 export async function startReporter(scope: Scope, options: ReporterOptions = {}): Promise<ReporterService> {
   const puppets = await startPuppets(scope);
   const { application: _, listeners: __, runtime, readiness, variables, environment, ...rest } = options;
@@ -50,7 +50,7 @@ export async function startReporter(scope: Scope, options: ReporterOptions = {})
   };
 }
 
-/** The next report; rejects with zero's last lines when it exits instead. */
+/** The next report. Rejects with zero's last lines when zero exits. */
 function nextReport(zero: Zero, puppets: Puppets): Promise<Puppet> {
   const gone = zero.exited.then(({ code, signal }) => {
     throw new Error(`zero exited with ${signal ?? code}; its last lines:\n${zero.log.text}`);
@@ -73,7 +73,7 @@ function reporterConfig(puppets: Puppets, options: ReporterOptions): RawConfig {
   };
 }
 
-/** The variables of a report by name. Bytes as latin1, so that every one of them can be compared. */
+/** The variables of a report by name. Values are latin1, so that every byte can be compared. */
 export function variablesOf(report: Puppet): Map<string, string> {
   const variables = new Map<string, string>();
   for (const entry of report.environment) {

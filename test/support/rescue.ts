@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import type { PuppetService } from './puppet-service.ts';
 import { answers, type WaitingRequest } from './waiting-request.ts';
 
-/** What waits in a lane that nobody accepts from is answered by one more process of the generation that serves, there for nothing else. */
+/**
+ * Asserts that a rescue worker of the serving generation answers connections in a lane that no process accepts from.
+ */
 export async function assertRescued(
   { zero, puppets }: PuppetService,
   requests: readonly WaitingRequest[],

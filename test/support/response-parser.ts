@@ -1,4 +1,4 @@
-/** A whole HTTP/1.x response. Header names are in lower case; of repeated headers the last one counts. */
+/** A complete HTTP/1.x response. Header names are in lower case. Of repeated headers the last one counts. */
 export interface Response {
   readonly status: number;
   readonly headers: ReadonlyMap<string, string>;
@@ -21,13 +21,13 @@ interface Head {
 const MORE: Progress = { kind: 'more' };
 
 /**
- * Reads exactly one response to a GET. Strict: a malformed status line, header, length or chunk, or a byte behind the end, is `bad`, so
- * that a torn or mixed response is not taken for an answer.
+ * Reads exactly one response to a GET. A malformed status line, header, length or chunk, or a byte behind the end, is
+ * `bad`. So a truncated or mixed response is not accepted.
  */
 export class ResponseParser {
   #received: Buffer = Buffer.alloc(0);
 
-  /** Whether a byte of the response has come. */
+  /** Whether a byte of the response has arrived. */
   get started(): boolean {
     return this.#received.length > 0;
   }
@@ -37,7 +37,7 @@ export class ResponseParser {
     return this.#parse(false);
   }
 
-  /** The server closed its side: completes a response whose length is given by the end of the connection. */
+  /** The server closed its side, which completes a response without a length. */
   finish(): Progress {
     return this.started ? this.#parse(true) : MORE;
   }

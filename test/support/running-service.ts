@@ -5,7 +5,7 @@ import { identify, type KnownProcess } from './processes.ts';
 import { parseTarget } from './target.ts';
 import type { Scope } from './temporary.ts';
 
-/** A service that zero has not started. */
+/** A service that was not started by zero. */
 export interface RunningService {
   readonly pid: number;
   readonly process: ChildProcess;
@@ -17,7 +17,7 @@ export interface RunningService {
 export interface StartOptions {
   readonly environment?: Readonly<Record<string, string>>;
   readonly directory?: string;
-  /** It leads a session of its own, as with setsid(1). */
+  /** Whether it leads its own session, as with setsid(1). */
   readonly session?: boolean;
 }
 
@@ -25,8 +25,8 @@ const MAX_WAIT = 20_000;
 const PAUSE = 25;
 
 /**
- * Starts a service as a user would by hand, and waits until it answers at the address. It is killed, with what descends
- * from it, at the end of the test.
+ * Starts a service as a user would in a shell, and waits until it answers at the address. The end of the test kills it
+ * with its descendants.
  */
 export async function startByHand(
   scope: Scope,
@@ -54,7 +54,7 @@ export async function startByHand(
   return { pid, process: child, known: identify(pid) ?? known, exited };
 }
 
-/** A foreign program does not report when it listens. */
+/** Waits by connecting, because a foreign program does not report when it listens. */
 export async function whenAnswering(address: string, hasExited: () => boolean = () => false): Promise<void> {
   for (let waited = 0; !(await answers(address)); waited += PAUSE) {
     if (hasExited() || waited > MAX_WAIT) throw new Error(`nothing answers on ${address}`);

@@ -5,8 +5,8 @@ import type { Size } from './pty.ts';
 const SEQUENCE = /^\u001b\[([0-?]*)[ -/]*([@-~])/;
 
 /**
- * What a terminal shows: as much of one as zero's commands use. Anything else throws, so that nothing is written that only some terminals
- * understand. Lines that scrolled out at the top are kept.
+ * The screen of a terminal, with the sequences that zero's commands use. Every other sequence throws, so that zero
+ * writes nothing that only some terminals support. Lines that scroll out at the top are kept.
  */
 export class Screen {
   #size: Size;
@@ -16,7 +16,7 @@ export class Screen {
   #row = 0;
   #column = 0;
   #rest = '';
-  /** Lines that were longer than the terminal is wide. */
+  /** Lines that were wider than the terminal. */
   readonly wrapped: string[] = [];
   /** Select Graphic Rendition: colours and the like. */
   coloured = false;
@@ -29,12 +29,12 @@ export class Screen {
     this.#size = size;
   }
 
-  /** Everything, the oldest first, without blanks at the ends. */
+  /** All lines, oldest first, without trailing blanks. */
   get text(): string {
     return this.#lines.map((line) => line.trimEnd()).join('\n');
   }
 
-  /** What is seen now. */
+  /** The visible lines. */
   get window(): string[] {
     return this.#lines.slice(this.#top).map((line) => line.trimEnd());
   }

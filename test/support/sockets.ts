@@ -7,7 +7,7 @@ const F_SETFL = 4;
 const SOL_SOCKET = 1;
 const SO_COOKIE = 57;
 
-/** The accept queue of a listening socket: connections that wait (`rqueue`) and the backlog (`wqueue`). */
+/** The accept queue of a listening socket: waiting connections (`rqueue`) and the backlog (`wqueue`). */
 export interface ListenQueue {
   readonly inode: number;
   readonly cookie: bigint;
@@ -32,7 +32,7 @@ export function socketCookie(fd: number): bigint {
   return value.readBigUInt64LE(0);
 }
 
-/** Makes reads and writes of a descriptor fail with EAGAIN instead of waiting. Throws SystemError. */
+/** Makes reads and writes of a descriptor fail with EAGAIN instead of blocking. Throws SystemError. */
 export function setNonBlocking(fd: number): void {
   const flags = callAbout(`descriptor ${fd}`, 'fcntl', fd, F_GETFL, 0);
   callAbout(`descriptor ${fd}`, 'fcntl', fd, F_SETFL, flags | constants.O_NONBLOCK);

@@ -2,7 +2,7 @@ import { createSocket } from 'node:dgram';
 import { Journal } from './journal.ts';
 import type { Scope } from './temporary.ts';
 
-/** One measurement as it came: `name,key=value,key=value:1|c`. */
+/** One measurement as received: `name,key=value,key=value:1|c`. */
 export interface ReceivedMetric {
   readonly name: string;
   readonly tags: Readonly<Record<string, string>>;
@@ -13,7 +13,7 @@ export interface ReceivedMetric {
 export interface StatsdReceiver {
   readonly port: number;
   readonly metrics: readonly ReceivedMetric[];
-  /** The first with this name at or behind `from`, there already or still to come. */
+  /** The first one with this name at or after `from`, received already or later. */
   metric(name: string, from?: number): Promise<ReceivedMetric>;
 }
 

@@ -13,19 +13,19 @@ import { startZero, type Zero } from './zero.ts';
 
 type Serving = Awaited<ReturnType<typeof startServing>>;
 
-/** Serves on a steered listener, and its keeper starts it again when it is killed. */
+/** Starts a service on a steered listener whose keeper restarts a killed supervisor. */
 export function startSurvivor(scope: Scope, sections: PuppetSections = {}): Promise<Serving> {
   const application = { restart_supervisor: 'always', ...sections.application };
   const handover = { settle: '100ms', drain_timeout: '1s', ...sections.handover };
   return startServing(scope, { ...sections, application, handover }, { survives: true });
 }
 
-/** The supervisor that was started last. */
+/** The latest supervisor. */
 export function supervisorPid({ log }: Zero): number {
   return log.all('supervisor_started').at(-1)?.pid ?? 0;
 }
 
-/** Kills the supervisor, and waits until the next one, which its keeper starts, has taken over. */
+/** Kills the supervisor, and waits until the next one, which the keeper starts, has taken over. */
 export async function killSupervisor({
   zero,
 }: Pick<PuppetService, 'zero'>): Promise<FactOf<'supervisor_recovered'>> {
@@ -34,7 +34,7 @@ export async function killSupervisor({
   return zero.fact('supervisor_recovered', {}, cursor);
 }
 
-/** The keeper that runs now. */
+/** The current keeper. */
 export async function keeperPid({ log }: Zero): Promise<number> {
   await log.fact('keeper_started');
   return log.all('keeper_started').at(-1)?.pid ?? 0;
@@ -48,9 +48,9 @@ interface KillOptions {
   readonly restricted?: boolean;
 }
 
-/** Kills the supervisor and its keeper: nothing starts it again, and nothing holds its sockets but its workers. */
+/** Kills the supervisor and its keeper. Nothing restarts it, and only its workers hold its sockets. */
 export async function killWithKeeper({ pid, process: child, exited }: Zero): Promise<void> {
-  // Stopped, so that the keeper is not replaced, and cannot see the death of the supervisor.
+  // Stopped, so that the supervisor does not replace the keeper, and the keeper does not see its exit.
   child.kill('SIGSTOP');
   const keepers = childrenOf(pid, 'zero-keeper');
   for (const keeper of keepers) process.kill(keeper, 'SIGSTOP');
@@ -62,14 +62,14 @@ export async function killWithKeeper({ pid, process: child, exited }: Zero): Pro
 export interface Killed {
   readonly sent: number;
   readonly failed: number;
-  /** What the first lost requests failed with. */
+  /** The errors of the first lost requests. */
   readonly losses: readonly string[];
 }
 
 /**
- * Kills the supervisor of a service of two workers again and again, every third time during a handover, starts the next
- * one each time, and counts the requests that clients with short and with keep-alive connections lose meanwhile.
- * @param options `as`: the user who runs zero; `seed` chooses the moments; `keepers`: the keeper is killed, too;
+ * Kills the supervisor of a service of two workers repeatedly, every third time during a handover, and starts the next
+ * one each time. Counts the requests that clients with short and with keep-alive connections lose.
+ * @param options `as`: the user who runs zero; `seed` chooses the moments; `keepers`: the keeper is killed too;
  * `restricted`: zero may not take descriptors of another process
  */
 export async function killUnderLoad(
@@ -102,7 +102,7 @@ export async function killUnderLoad(
   for (let kill = 1; kill <= kills; kill += 1) {
     await keeperPid(zero);
     if (kill % 3 === 0) zero.signal('SIGHUP');
-    // At any moment of the handover, or of the beginning of the supervisor.
+    // At any moment of the handover, or of the start of the supervisor.
     await new Promise((resolve) => setTimeout(resolve, random() * 200));
     if (keepers) await killWithKeeper(zero);
     else zero.signal('SIGKILL');

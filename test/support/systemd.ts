@@ -15,23 +15,23 @@ interface Output {
   readonly stderr: string;
 }
 
-/** A real systemd as the manager of a user, with a folder for its units. */
+/** A real systemd as the manager of a user, with a directory for its units. */
 export interface Systemd {
   /** Its $XDG_RUNTIME_DIR. */
   readonly runtime: string;
-  /** Of units and their drop-ins. */
+  /** The directory of units and their drop-ins. */
   readonly units: string;
-  /** Runs `systemctl --user`; rejects never. */
+  /** Runs `systemctl --user`. Never rejects. */
   systemctl(...args: readonly string[]): Promise<Output>;
-  /** Runs a command line in a shell of the user; rejects never. */
+  /** Runs a command line in a shell of the user. Never rejects. */
   run(commandLine: string): Promise<Output>;
   /** One property of a unit. */
   show(unit: string, property: string): Promise<string>;
 }
 
 /**
- * Starts a manager of its own, in a cgroup of its own, which is emptied at the end of the test. Null, and the test
- * skipped with a line, where that cannot be done.
+ * Starts a manager in its own cgroup, which is emptied at the end of the test. If that is not possible, the test is
+ * skipped with a line, and the result is null.
  */
 export async function startSystemd(scope: Scope & Skippable): Promise<Systemd | null> {
   const unshare = findProgram('unshare');
@@ -43,7 +43,7 @@ export async function startSystemd(scope: Scope & Skippable): Promise<Systemd | 
   const guard = guardProcesses(scope);
   const folder = temporaryFolder(scope);
   const own = join(controller, `zero-test-${process.pid}`);
-  // Where the manager of a user is on a machine that systemd has booted.
+  // The cgroup of a user's manager on a machine that systemd has booted.
   const cgroup = join(own, `user@${process.geteuid?.()}.service`);
   const [runtime, units] = [join(folder, 'run'), join(folder, 'config/systemd/user')];
   for (const directory of [runtime, units]) mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -54,7 +54,7 @@ export async function startSystemd(scope: Scope & Skippable): Promise<Systemd | 
     scope.skip(`cannot make a cgroup: ${error instanceof Error ? error.message : String(error)}`);
     return null;
   }
-  // In the hybrid layout systemd makes the same one in its own hierarchy of version 1.
+  // In the hybrid layout systemd creates the same one in its own hierarchy of version 1.
   const twin = join(CGROUPS, 'systemd', basename(own));
   scope.after(() => {
     endProcesses(own);
@@ -66,7 +66,7 @@ export async function startSystemd(scope: Scope & Skippable): Promise<Systemd | 
     XDG_RUNTIME_DIR: runtime,
     XDG_CONFIG_HOME: join(folder, 'config'),
   };
-  // A manager of a user starts only where systemd is process 1 as well, which it knows by this directory (sd_booted(3)).
+  // A manager of a user starts only if systemd is process 1. It detects that by this directory (sd_booted(3)).
   const script = `mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/system && echo $$ >"$0/cgroup.procs" && exec ${SYSTEMD} --user`;
   const child = spawn(unshare, ['--mount', '--', 'sh', '-c', script, cgroup], {
     env: environment,
@@ -81,7 +81,7 @@ export async function startSystemd(scope: Scope & Skippable): Promise<Systemd | 
       );
     });
   const systemctl = (...args: readonly string[]) => execute('systemctl', ['--user', ...args]);
-  // It waits for the manager's socket itself once that is there.
+  // The command itself waits for the manager once the socket exists.
   while (!existsSync(join(runtime, 'systemd/private'))) {
     if (child.exitCode !== null) {
       scope.skip(`systemd --user exited with ${child.exitCode}`);
@@ -99,7 +99,7 @@ export async function startSystemd(scope: Scope & Skippable): Promise<Systemd | 
   };
 }
 
-/** Where the unified hierarchy is mounted; null where there is none. */
+/** The mount point of the unified hierarchy; null if there is none. */
 function cgroupHierarchy(): string | null {
   return [CGROUPS, join(CGROUPS, 'unified')].find((path) => existsSync(join(path, 'cgroup.procs'))) ?? null;
 }
@@ -111,7 +111,7 @@ function endProcesses(cgroup: string): void {
   for (const deadline = Date.now() + 5_000; populated() && Date.now() < deadline; );
 }
 
-/** Removes a cgroup without processes, with those in it. */
+/** Removes a cgroup without processes, and the cgroups in it. */
 function remove(cgroup: string): void {
   for (const entry of readdirSync(cgroup, { withFileTypes: true }))
     if (entry.isDirectory()) remove(join(cgroup, entry.name));

@@ -1,9 +1,10 @@
-/** Where a client connects to, in the shape net.connect takes. */
+/** The address for a client, in the form of net.connect. */
 export type Target = { readonly host: string; readonly port: number } | { readonly path: string };
 
 /**
- * Reads an address as listeners and log lines write it: `8080`, `:8080`, `127.0.0.1:80`, `[::1]:80`, `tcp:...`, `/path`, `unix:/path`,
- * `unix:@abstract`. A wildcard becomes the loopback address of its family. Throws on anything else.
+ * Parses an address as listeners and log lines write it: `8080`, `:8080`, `127.0.0.1:80`, `[::1]:80`, `tcp:...`,
+ * `/path`, `unix:/path`, `unix:@abstract`. A wildcard becomes the loopback address of its family. Throws for other
+ * text.
  */
 export function parseTarget(text: string): Target {
   const [, network = '', rest = ''] = /^(?:(tcp[46]?|unix):(?!\d+$))?(.*)$/s.exec(text) ?? [];

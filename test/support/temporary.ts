@@ -2,12 +2,15 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** What the files here need of a node:test context: something that runs at the end of the test, also when it failed. */
+/** The part of a node:test context that these helpers use: a callback at the end of the test, also after a failure. */
 export interface Scope {
   after(cleanup: () => void | Promise<void>): void;
 }
 
-/** Folders that could not be removed at the end of their test: something that is ended by a later step of the same scope still wrote there. */
+/**
+ * Directories that could not be removed at the end of their test, because a process of a later cleanup step still wrote
+ * there.
+ */
 const left = new Set<string>();
 
 function remove(folder: string): boolean {
@@ -21,8 +24,8 @@ function remove(folder: string): boolean {
 }
 
 /**
- * A folder of its own, removed at the end of the test, or of its file. Its name is short because a Unix socket's path has room for 107 bytes
- * (unix(7)).
+ * A new directory, removed at the end of the test or of its file. Its name is short because the path of a Unix socket
+ * has at most 107 bytes (unix(7)).
  */
 export function temporaryFolder(scope: Scope): string {
   const folder = mkdtempSync(join(tmpdir(), 'zero-'));
@@ -34,7 +37,10 @@ export function temporaryFolder(scope: Scope): string {
   return folder;
 }
 
-/** A scope that undoes last what was made first: for a folder that is there before the supervisor which writes to it. */
+/**
+ * A scope that runs its callbacks in reverse order. For a directory that is created before the supervisor that writes
+ * to it.
+ */
 export function reversed(scope: Scope): Scope {
   const cleanups: (() => void | Promise<void>)[] = [];
   scope.after(async () => {

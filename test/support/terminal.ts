@@ -8,41 +8,44 @@ import { Screen } from './screen.ts';
 import type { Scope } from './temporary.ts';
 import type { Exit, Zero } from './zero.ts';
 
-/** A program on a terminal of its own, and somebody who looks at it and types. */
+/** A program on its own terminal, and a user who reads and types. */
 export interface TerminalSession {
   readonly process: ChildProcess;
-  /** What is seen. */
+  /** The visible text. */
   readonly screen: Screen;
-  /** Every byte that was written to it. */
+  /** Every byte written to the terminal. */
   readonly raw: string;
-  /** Resolves as soon as the condition holds; it is looked at whenever something was written. Rejects with all that was, once it ends. */
+  /**
+   * Resolves when the condition holds, which is checked after each write. Rejects with the whole output when the
+   * program exits.
+   */
   until(condition: (screen: Screen) => boolean): Promise<void>;
   /** Types: `\u0003` is Ctrl-C. */
   type(text: string): void;
   resize(size: Size): void;
-  /** Closes the terminal under the program, like closing its window. */
+  /** Closes the terminal of the program, like closing its window. */
   hangUp(): void;
   readonly finished: Promise<Exit>;
 }
 
 export interface TerminalOptions {
   readonly size?: Size;
-  /** Added to this process's environment; undefined takes a variable away. Without NO_COLOR unless it is here. */
+  /** Added to this process's environment; undefined removes a variable. NO_COLOR is removed unless it is set here. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
-  /** Takes the program's standard output instead of the terminal: a pipe that `piped` reads. */
+  /** Replaces the program's standard output by a pipe that `piped` reads. */
   readonly pipeOutput?: (text: string) => void;
 }
 
 const SIZE: Size = { columns: 80, rows: 24 };
 
-/** Starts a program on a pseudo-terminal, which is its controlling one: Ctrl-C arrives as SIGINT. */
+/** Starts a program on a pseudo-terminal, which is its controlling terminal: Ctrl-C arrives as SIGINT. */
 export function startOnTerminal(
   scope: Scope,
   [program, ...args]: readonly [string, ...string[]],
   { size = SIZE, environment = {}, pipeOutput }: TerminalOptions = {},
 ): TerminalSession {
   const { master, slave } = openPty(size);
-  // setsid(1) of util-linux becomes the program and keeps its pid.
+  // setsid(1) of util-linux executes the program with the same pid.
   const child = spawn('setsid', ['--ctty', program, ...args], {
     env: environmentWith(environment),
     stdio: [slave, pipeOutput === undefined ? slave : 'pipe', slave],
@@ -54,7 +57,7 @@ export function startOnTerminal(
     child.once('close', (code, signal) => resolve({ code, signal })),
   );
   const closed = new Promise<void>((resolve) => stream.once('close', resolve));
-  // Before the stream is released: a process that still has the terminal open keeps it from ending.
+  // Before the stream is released: a process that still has the terminal open prevents its end.
   scope.after(() => void stream.destroy());
   if (child.pid !== undefined) guardProcesses(scope).own(child.pid);
 
@@ -67,7 +70,7 @@ export function startOnTerminal(
     screen.write(text);
     for (const look of waiting) look();
   });
-  // EIO: the last program has closed it.
+  // EIO: the last program has closed the terminal.
   stream.on('error', () => stream.destroy());
   void closed.then(() => {
     over = true;
@@ -105,7 +108,7 @@ export function startOnTerminal(
   };
 }
 
-/** `zero ARGS` on a terminal; with `zero` given, `--config` names that instance. */
+/** Starts `zero ARGS` on a terminal. With `zero`, `--config` selects that instance. */
 export function zeroOnTerminal(
   scope: Scope,
   zero: Pick<Zero, 'config'> | null,
@@ -118,7 +121,7 @@ export function zeroOnTerminal(
 
 function environmentWith(changes: TerminalOptions['environment']): NodeJS.ProcessEnv {
   const environment: NodeJS.ProcessEnv = { ...process.env, ZERO_CONFIG: '', TERM: 'xterm' };
-  // What the runner of these tests sets, and what would change colours.
+  // Variables of the test runner, and those that change colours.
   for (const name of ['NODE_TEST_CONTEXT', 'NODE_OPTIONS', 'NO_COLOR', 'FORCE_COLOR'])
     delete environment[name];
   for (const [name, value] of Object.entries(changes ?? {})) {

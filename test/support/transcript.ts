@@ -7,7 +7,7 @@ import { ROOT } from './paths.ts';
 import { account, asAccount, IS_ROOT } from './privileges.ts';
 import type { Scope } from './temporary.ts';
 
-/** A command that a document shows, and the lines that the command prints. */
+/** A command in a document, and the documented output of the command. */
 export interface Step {
   readonly command: string;
   readonly printed: readonly string[];
@@ -18,8 +18,8 @@ const BLOCK =
   /^```console\n(?<console>.*?)^```|Save this as `(?<path>[^`]+)`[^\n]*:\n\n```\w+\n(?<text>.*?)^```/gms;
 
 /**
- * The commands of a document, or of one of its sections, in their order. A file that the reader saves ("Save this as
- * `PATH`:" in front of a block) is a command that writes the file and prints nothing.
+ * The commands of a document or of one of its sections, in order. A file that the reader saves ("Save this as `PATH`:"
+ * before a block) is a command that writes the file and prints nothing.
  */
 export function readTranscript(document: string, section?: string): Step[] {
   const whole = readFileSync(join(ROOT, document), 'utf8');
@@ -41,17 +41,17 @@ export function readTranscript(document: string, section?: string): Step[] {
 }
 
 /**
- * Matches what a command printed on another machine: times, durations, pids, numbers with a fraction, counts of `uniq`
- * and directories differ, and a line `...` stands for any number of lines.
+ * Matches the output of a command on another machine. Times, durations, pids, fractional numbers, counts of `uniq` and
+ * directories may differ, and a line `...` stands for any number of lines.
  *
- * @param home a directory of the document, in whose place any other may be
+ * @param home a directory of the document, which may be any other directory
  */
 export function transcriptPattern(printed: readonly string[], home: string): RegExp {
   const lines = printed.map((line) => {
     if (line.trim() === '...') return '(?:.*\n)*?';
     const escaped = line.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&');
     return `${escaped
-      // Columns are as wide as their contents.
+      // Columns are as wide as their content.
       .replaceAll(/(?<=\S) {2,}/g, ' +')
       .replaceAll(/^ +\d+ (?=hello)/g, ' +\\d+ ')
       .replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, '[\\d-]{10} [\\d:]{8}')
@@ -65,20 +65,20 @@ export function transcriptPattern(printed: readonly string[], home: string): Reg
   return new RegExp(`^${lines.join('')}$`);
 }
 
-/** An ordinary user with a home directory, who reads a document and types what it shows. */
+/** An ordinary user with a home directory, who follows a document. */
 export interface Reader {
-  /** In front of a command: runs it as this user. */
+  /** Prefix of a command that runs it as this user. */
   readonly prefix: readonly string[];
   readonly environment: NodeJS.ProcessEnv;
-  /** Runs a command in the reader's shell, which keeps its directory, and resolves to everything that was printed. */
+  /** Runs a command in the reader's shell, which keeps its directory. Resolves to the whole output. */
   type(command: string): Promise<string>;
 }
 
 const END = 'END OF THE COMMAND';
 
-/** @param home the home directory, with all files that the reader has; the reader's shell starts there */
+/** @param home the home directory with all files of the reader; the reader's shell starts there */
 export function startReader(scope: Scope, home: string, environment: NodeJS.ProcessEnv = {}): Reader {
-  // curl reports its progress where its output is not a terminal.
+  // curl reports its progress if its output is not a terminal.
   writeFileSync(join(home, '.curlrc'), 'silent\nshow-error\n');
   if (IS_ROOT) {
     const { uid, gid } = account('nobody');

@@ -12,12 +12,12 @@ import { Journal } from './journal.ts';
 import { fixture } from './paths.ts';
 import { type Scope, temporaryFolder } from './temporary.ts';
 
-/** What a function that runs in a program is given; see test/fixtures/upgradable.js. */
+/** The parameter of a function that runs in a program, see test/fixtures/upgradable.js. */
 export interface Remote {
   readonly library: typeof library;
   upgrader: Upgrader;
   readonly servers: Record<string, http.Server>;
-  /** For what a later function needs. */
+  /** Values for later functions. */
   // biome-ignore lint/suspicious/noExplicitAny: whatever the test puts there
   readonly kept: Record<string, any>;
   readonly modules: {
@@ -30,7 +30,7 @@ export interface Remote {
   server(name?: string): http.Server;
 }
 
-/** What a program says of itself when it starts. */
+/** The report of a program at its start. */
 export interface Beginning {
   readonly pid: number;
   readonly ppid: number;
@@ -53,10 +53,10 @@ class RemoteError extends Error {
   }
 }
 
-/** One process of the program, in the hands of the test. */
+/** One process of the program, which the test controls. */
 export class Upgradable {
   readonly beginning: Beginning;
-  /** Resolves when its connection to the test is closed: it has left. */
+  /** Resolves when its connection to the test is closed: it has exited. */
   readonly gone: Promise<void>;
   readonly #socket: Socket;
   readonly #replies = new Map<number, { resolve(value: never): void; reject(error: Error): void }>();
@@ -79,7 +79,10 @@ export class Upgradable {
     return this.beginning.pid;
   }
 
-  /** Runs a function there. It sees what it is given and nothing of the test; what it returns comes back as JSON. */
+  /**
+   * Runs a function in the process. The function can use its parameters, and nothing else of the test. Its result is
+   * returned as JSON.
+   */
   run<Argument, Result>(
     work: (remote: Remote, argument: Argument) => Result | Promise<Result>,
     argument?: Argument,
@@ -93,7 +96,7 @@ export class Upgradable {
     });
   }
 
-  /** Ends it without waiting for an answer. */
+  /** Makes the process exit without waiting for an answer. */
   exit(code: number): void {
     void this.run((_, status) => process.exit(status), code).catch(() => undefined);
   }
@@ -102,7 +105,7 @@ export class Upgradable {
     process.kill(this.pid, signal);
   }
 
-  /** For the reader of the socket. */
+  /** Called by the reader of the socket. */
   receive(message: { n: number; ok: boolean; result: never; error: never }): void {
     const reply = this.#replies.get(message.n);
     this.#replies.delete(message.n);
@@ -113,31 +116,31 @@ export class Upgradable {
 
 export interface Program {
   readonly folder: string;
-  /** All that ever connected, in that order. */
+  /** All processes so far, in the order of their connections. */
   readonly all: readonly Upgradable[];
-  /** The next one that this was not called for yet: the first call gives the one that `startProgram` started. */
+  /** The next process that was not returned yet. The first call returns the one that `startProgram` started. */
   next(): Promise<Upgradable>;
-  /** What all of them wrote. */
+  /** The output of all processes. */
   readonly output: () => string;
 }
 
 export interface ProgramStart {
-  /** Behind the script. */
+  /** The arguments after the script. */
   readonly args?: readonly string[];
   readonly execArgv?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
   readonly directory?: string;
-  /** How the script is called; default: by its absolute path. It is a copy of upgradable.js. */
+  /** The path of the script on the command line; default: its absolute path. It is a copy of upgradable.js. */
   readonly script?: string;
-  /** Instead of this Node; as the program is called. */
+  /** Replaces the Node executable of this test, as it is written on the command line. */
   readonly executable?: string;
-  /** In front of the executable. */
+  /** Prefix of the executable. */
   readonly through?: readonly string[];
-  /** As if it were started by an upgrade, by a process that writes this and, if it is nothing, leaves. */
+  /** Starts the program as if by an upgrade. The parent process writes this text, and exits if it is empty. */
   readonly asChild?: string;
 }
 
-/** Starts test/fixtures/upgradable.js. At the end of the test all its processes are killed. */
+/** Starts test/fixtures/upgradable.js. The end of the test kills all its processes. */
 export async function startProgram(scope: Scope, start: ProgramStart = {}): Promise<Program> {
   const guard = guardProcesses(scope);
   const folder = temporaryFolder(scope);
@@ -169,7 +172,7 @@ export async function startProgram(scope: Scope, start: ProgramStart = {}): Prom
   const [command = executable, ...rest] = [...through, executable, ...execArgv, script, ...args];
   const environment: NodeJS.ProcessEnv = { ...process.env, ...start.environment, CONTROL: path };
   if (start.asChild !== undefined) environment.ZERODOWN_UPGRADE = '3:00';
-  // What the runner of these tests sets for its own children.
+  // A variable of the test runner for its own children.
   delete environment.NODE_TEST_CONTEXT;
   delete environment.NODE_OPTIONS;
   const child = spawn(command, rest, {
@@ -204,7 +207,7 @@ export async function startProgram(scope: Scope, start: ProgramStart = {}): Prom
   };
 }
 
-/** Creates its upgrader. */
+/** Creates the upgrader of that process. */
 export async function createUpgraderIn(
   one: Upgradable,
   options: library.UpgraderOptions = {},
@@ -214,7 +217,7 @@ export async function createUpgraderIn(
   }, options);
 }
 
-/** Serves HTTP there, on any port by default, and says ready. Returns the address. */
+/** Serves HTTP in that process, on any port by default, and reports readiness. Returns the address. */
 export async function serveIn(one: Upgradable, options: library.ListenOptions = {}): Promise<string> {
   await listenIn(one, options);
   await one.run(({ upgrader }) => upgrader.ready());
@@ -224,7 +227,7 @@ export async function serveIn(one: Upgradable, options: library.ListenOptions = 
   });
 }
 
-/** Listens, and does not say ready. */
+/** Listens without reporting readiness. */
 export async function listenIn(one: Upgradable, options: library.ListenOptions = {}): Promise<void> {
   await one.run(
     async (remote, given) => {
@@ -236,7 +239,7 @@ export async function listenIn(one: Upgradable, options: library.ListenOptions =
   );
 }
 
-/** Starts an upgrade there. The process that it starts is the program's next. */
+/** Starts an upgrade in that process. The new process is the program's next one. */
 export function upgradeIn(
   one: Upgradable,
   options: library.UpgradeOptions = {},
@@ -248,16 +251,14 @@ export function upgradeIn(
   }, options);
 }
 
-/**
- * Starts an upgrade; the new process has an upgrader and has not done anything with it. `upgraded` settles as the upgrade does.
- */
+/** Starts an upgrade. The new process has an upgrader and has not used it. `upgraded` settles with the upgrade. */
 export async function replace(
   program: Program,
   first: Upgradable,
   options: library.UpgraderOptions = {},
 ): Promise<{ upgraded: ReturnType<typeof upgradeIn>; second: Upgradable }> {
   const upgraded = upgradeIn(first);
-  // It may fail while the test looks elsewhere.
+  // It may fail while the test waits for something else.
   upgraded.catch(() => undefined);
   const second = await program.next();
   await createUpgraderIn(second, options);

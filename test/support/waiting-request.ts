@@ -2,26 +2,26 @@ import { connect } from 'node:net';
 import { parseTarget } from './target.ts';
 import type { Scope } from './temporary.ts';
 
-/** Who answered. */
+/** The process that answered. */
 export interface Answerer {
   readonly generation: number;
   readonly pid: number;
 }
 
-/** A request whose connection the kernel has taken, and that any process may accept at any time. */
+/** A request whose connection the kernel has accepted. Any process may accept it at any time. */
 export interface WaitingRequest {
-  /** Rejects when the connection ends without an answer. */
+  /** Rejects when the connection ends without a response. */
   readonly answer: Promise<Answerer>;
 }
 
-/** A client that is connected and has not said anything yet. */
+/** A connected client that has sent nothing yet. */
 export interface SilentClient {
   send(): WaitingRequest;
 }
 
 /**
- * Resolves when the connection is established for the client.
- * @param from source address; left out: the kernel's choice
+ * Resolves when the client has connected.
+ * @param from source address; omitted: the kernel's choice
  */
 export async function connectSilently(scope: Scope, address: string, from?: string): Promise<SilentClient> {
   const socket = connect({ ...parseTarget(address), ...(from !== undefined && { localAddress: from }) });
@@ -41,7 +41,7 @@ export async function connectSilently(scope: Scope, address: string, from?: stri
       else resolve(JSON.parse(body));
     });
   });
-  // A test that awaits it gets the error; until then it is no unhandled rejection.
+  // A test that awaits the answer gets the error. Until then the rejection is handled here.
   answer.catch(() => undefined);
   await new Promise<void>((resolve, reject) => {
     socket.once('connect', resolve);
@@ -55,19 +55,19 @@ export async function connectSilently(scope: Scope, address: string, from?: stri
   };
 }
 
-/** Resolves when the connection is established: from then on it is in a queue, or somebody's. */
+/** Resolves when the connection is established. From then on it is in a queue or accepted by a process. */
 export async function sendRequest(scope: Scope, address: string, from?: string): Promise<WaitingRequest> {
   return (await connectSilently(scope, address, from)).send();
 }
 
-/** Several of them, one after the other. */
+/** Sends several requests, one after the other. */
 export async function sendRequests(scope: Scope, address: string, count: number): Promise<WaitingRequest[]> {
   const requests: WaitingRequest[] = [];
   while (requests.length < count) requests.push(await sendRequest(scope, address));
   return requests;
 }
 
-/** The answers of all. */
+/** All answers. */
 export function answers(requests: readonly WaitingRequest[]): Promise<Answerer[]> {
   return Promise.all(requests.map(({ answer }) => answer));
 }

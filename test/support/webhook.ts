@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Journal } from './journal.ts';
 import { type Scope, temporaryFolder } from './temporary.ts';
 
-/** A request that a webhook got: its body as a document. */
+/** A request to a webhook: its parsed body. */
 export interface Delivered {
   readonly path: string;
   readonly authorization: string | undefined;
@@ -13,14 +13,14 @@ export interface Delivered {
   readonly document: Readonly<Record<string, unknown>>;
 }
 
-/** A server on this machine that takes JSON documents as webhooks do. */
+/** A server on this machine that receives JSON documents like a webhook. */
 export interface Webhook {
-  /** A config file for curl with its URL and a token. */
+  /** A config file for curl with the URL and a token. */
   readonly config: string;
   /** Part of the URL. It must never be logged. */
   readonly secret: string;
   readonly delivered: Journal<Delivered>;
-  /** The status of the answers from now on. */
+  /** Sets the status of later responses. */
   answer(status: number): void;
 }
 

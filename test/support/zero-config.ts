@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** A config as its file has it: keys in snake_case, nothing filled in. */
+/** A config as in its file: keys in snake_case, without defaults. */
 export interface RawConfig {
   readonly application?: Readonly<Record<string, unknown>>;
   readonly service: {
@@ -12,9 +12,10 @@ export interface RawConfig {
 }
 
 /**
- * Writes the config for a supervisor that touches nothing outside the folder and logs every fact as JSON. It is not started again when
- * it is killed. What the config says itself wins. Old and new generations share their sockets unless it says otherwise: what most tests are about is the same either way, and
- * steering has tests of its own. The file is JSON, which YAML 1.2 includes. Returns its path.
+ * Writes the config for a supervisor that writes nothing outside the directory and logs every fact as JSON. Nothing
+ * restarts it after a kill. The given config overrides these settings. Old and new generations share their sockets by
+ * default: most tests do not depend on steering, which has its own tests. The file is JSON, which YAML 1.2 includes.
+ * Returns its path.
  */
 export function writeConfig(folder: string, config: RawConfig): string {
   const file = join(folder, 'zero.yaml');
@@ -38,7 +39,7 @@ export function writeConfig(folder: string, config: RawConfig): string {
   return file;
 }
 
-/** The environment list of `runtime`, with what a program started without a shell wants. */
+/** The environment list of `runtime`, with the variables that a program needs without a shell. */
 export function environmentList(
   variables: Readonly<Record<string, string>>,
 ): { key: string; value: string }[] {

@@ -10,10 +10,10 @@ import { ZERO_COMMAND } from './paths.ts';
 import { type Scope, temporaryFolder } from './temporary.ts';
 import { type RawConfig, writeConfig } from './zero-config.ts';
 
-/** For node:test's options: no test of real processes takes longer. */
+/** Options for node:test: the time limit of a test with real processes. */
 export const DEADLINE = { timeout: 120_000 } as const;
 
-/** So long before it, in milliseconds, a zero that still runs shows its log. */
+/** A running zero shows its log this many milliseconds before the time limit. */
 const LAST_MOMENT = 5_000;
 
 export interface Exit {
@@ -22,21 +22,24 @@ export interface Exit {
 }
 
 export interface ZeroOptions {
-  /** Written to the temporary folder and given as `--config`. */
+  /** Written to the temporary directory and passed as `--config`. */
   readonly config?: RawConfig;
-  /** In front of `--config FILE` (which is there when `config` is given), e.g. `['check']`, or alone, e.g. `['run', '--listen', '0', '--', ...]`. */
+  /**
+   * Arguments before `--config FILE` (which is added with `config`), e.g. `['check']`, or all arguments, e.g. `['run',
+   * '--listen', '0', '--', ...]`.
+   */
   readonly args?: readonly string[];
-  /** Added to this process's environment; undefined takes a variable away. */
+  /** Added to this process's environment; undefined removes a variable. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
-  /** Another program than bin/zero.js of the checkout. */
+  /** A program other than bin/zero.js of the checkout. */
   readonly command?: readonly [string, ...string[]];
   /** Descriptors that zero gets as 3 and up. */
   readonly descriptors?: readonly number[];
-  /** Where it is started; default: the folder. */
+  /** The working directory; default: the temporary one. */
   readonly directory?: string;
-  /** Its keeper starts it again: its log goes on when it has died. */
+  /** Its keeper restarts it, so its log continues after its exit. */
   readonly survives?: boolean;
-  /** Another folder than a new one: for a supervisor that takes over what an earlier one left. */
+  /** Replaces the new directory: for a supervisor that takes over the state of an earlier one. */
   readonly folder?: string;
 }
 
@@ -45,17 +48,20 @@ export interface Zero {
   readonly pid: number;
   readonly process: ChildProcess;
   readonly folder: string;
-  /** The config file; write it again with `rewrite`. */
+  /** The config file. `rewrite` changes it. */
   readonly config: string | null;
   readonly exited: Promise<Exit>;
-  /** Everything seen so far. */
+  /** Every fact so far. */
   readonly log: FactLog;
-  /** The position behind the newest fact: what comes after `signal` is what comes after the cursor taken before it. */
+  /** The position after the newest fact. Facts after `signal` follow the cursor taken before it. */
   readonly cursor: number;
-  /** The first such fact at or behind `from`, seen already or still to come; rejects with the last lines when zero exits without it. */
+  /**
+   * The first matching fact at or after `from`, seen already or later. Rejects with the last lines when zero exits
+   * without it.
+   */
   fact<N extends FactName>(event: N, match?: Match<N>, from?: number): Promise<FactOf<N>>;
   signal(name: NodeJS.Signals): void;
-  /** Where a listener is reached, from its newest `listener_bound`; for `parseTarget` and `startLoad`. */
+  /** The address of a listener, from its newest `listener_bound`; for `parseTarget` and `startLoad`. */
   address(listener: string): Promise<string>;
   rewrite(config: RawConfig): void;
 }
@@ -65,10 +71,10 @@ function environmentWith(changes: ZeroOptions['environment'], folder: string): N
     ...process.env,
     XDG_RUNTIME_DIR: join(folder, 'xdg-run'),
     XDG_STATE_HOME: join(folder, 'xdg-state'),
-    // Where an ordinary user's instances elsewhere are made known: not to other tests.
+    // Instances of an ordinary user are linked there. This hides them from other tests.
     TMPDIR: folder,
   };
-  // What the runner of these tests sets for its own children.
+  // A variable of the test runner for its own children.
   delete environment.NODE_TEST_CONTEXT;
   delete environment.NODE_OPTIONS;
   delete environment.ZERO_CONFIG;
@@ -101,7 +107,7 @@ function pidOf(child: ChildProcess): number {
   return child.pid;
 }
 
-/** They outlive the supervisor, so everything that a fact tells of is remembered for the end of the test. */
+/** Processes that outlive the supervisor. Every reported one is remembered for the end of the test. */
 const PROCESSES: ReadonlySet<FactName> = new Set([
   'worker_spawned',
   'worker_pid_changed',
@@ -123,11 +129,11 @@ function readLines(stream: Readable | null, log: FactLog): Promise<void> {
 }
 
 /**
- * Starts bin/zero.js as a process of its own. Supervisor, workers and what is left of their sessions are killed at the end of the test,
- * whatever its outcome.
+ * Starts bin/zero.js as a process. The end of the test kills the supervisor, the workers and the remaining processes of
+ * their sessions, whatever its outcome.
  */
 export function startZero(scope: Scope, options: ZeroOptions): Zero {
-  // Before the folder, because what is left to do at the end of a test is done in this order.
+  // Before the directory, because cleanup runs in this order.
   const guard = guardProcesses(scope);
   const { child, folder, config } = launch(scope, options);
   const pid = pidOf(child);
@@ -139,7 +145,7 @@ export function startZero(scope: Scope, options: ZeroOptions): Zero {
     child.once('exit', (code, signal) => {
       const exit = { code, signal };
       resolve(exit);
-      // The last facts may still be in the pipes; a descendant that holds a pipe open would keep them from ending.
+      // The last facts may still be in the pipes. A descendant that holds a pipe open would prevent their end.
       const give = setTimeout(() => closeLog(exit), 2000).unref();
       void read.then(() => {
         clearTimeout(give);
@@ -150,7 +156,7 @@ export function startZero(scope: Scope, options: ZeroOptions): Zero {
   const closeLog = ({ code, signal }: Exit): void => {
     if (!options.survives) log.close(`zero exited with ${signal ?? code}`);
   };
-  // The time limit of a test ends it without the reason.
+  // The time limit of a test ends it without a reason.
   if ('signal' in scope) {
     const show = () => process.stderr.write(`zero ${pid} has run for long. Its last lines:\n${log.text}\n`);
     const late = setTimeout(show, DEADLINE.timeout - LAST_MOMENT).unref();
@@ -182,7 +188,7 @@ export function startZero(scope: Scope, options: ZeroOptions): Zero {
   };
 }
 
-/** Runs a command to its end, e.g. `check`; rejects never, the exit says it all. */
+/** Runs a command until it exits, e.g. `check`. Never rejects; the result contains the exit. */
 export async function runZero(
   scope: Scope,
   options: ZeroOptions,
