@@ -7,7 +7,7 @@ import { parseTarget } from '../support/target.ts';
 
 const TIMEOUT = 10_000;
 
-/** One DNS question for an A record on a socket of its own (RFC 1035, section 4.1). Resolves to the address. */
+/** Sends one DNS question for an A record on a separate socket (RFC 1035, section 4.1). Resolves to the address. */
 export function askDns(address: string, name: string): Promise<string> {
   const { host, port } = tcpTarget(address);
   const labels = name.split('.').map((label) => Buffer.from(`${String.fromCharCode(label.length)}${label}`));
@@ -121,10 +121,10 @@ export function askSsh(address: string, folder: string): Promise<string> {
   });
 }
 
-/** How a session of a WebSocket server begins, and what it answers. */
+/** The messages at the start of a session of a WebSocket server. */
 export interface Dialect {
   readonly path: string;
-  /** What the client sends after the first message of the server; null where the server does not speak first. */
+  /** The client's reply to the first message of the server; null if the server does not send first. */
   readonly greeting: string | null;
   /** A heartbeat of the server, and the reply to it; null for none. */
   readonly heartbeat: readonly [string, string] | null;
@@ -132,7 +132,7 @@ export interface Dialect {
   readonly answer: RegExp;
 }
 
-/** A WebSocket session that is open. */
+/** An open WebSocket session. */
 export class EchoSession {
   readonly #socket: WebSocket;
   readonly #messages: string[] = [];

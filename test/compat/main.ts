@@ -1,6 +1,6 @@
 // Runs real servers under zero: `npm run compat`, or after a build `node build/test/compat/main.js`, with --quick or
-// --only PATTERN. The whole run writes docs/compatibility.md. Exit code 1: a server is missing, lost a request, or did
-// something else that it must not do.
+// --only PATTERN. A complete run writes docs/compatibility.md. Exit code 1: a server is missing, lost a request, or did
+// something else that is forbidden.
 import { execFileSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { describeMachine } from '../../bench/machine.ts';
@@ -23,7 +23,7 @@ if (chosen.length === 0) {
   process.exit(2);
 }
 
-/** Exact versions, in a directory of their own: the project itself does not depend on them. */
+/** Installs exact versions in a separate directory. The project itself does not depend on them. */
 function installPackages(): void {
   process.stdout.write('installing the packages of test/compat/packages/package.json\n');
   const args = [
@@ -61,7 +61,7 @@ async function runNext(): Promise<void> {
     rows.set(server, outcome);
   }
 }
-// Most of a handover is waiting for connections to end.
+// Most of the time of a handover is waiting for connections to end.
 await Promise.all(Array.from({ length: AT_A_TIME }, runNext));
 const outcomes = chosen.flatMap((server): [CompatServer, Outcome][] => {
   const outcome = rows.get(server);
@@ -70,5 +70,5 @@ const outcomes = chosen.flatMap((server): [CompatServer, Outcome][] => {
 if (!values.quick && values.only === undefined) writeTable(describeMachine(), outcomes, UNSUPPORTED);
 const bad = outcomes.filter(([, { problems }]) => problems.length > 0);
 process.stdout.write(`${outcomes.length - bad.length} of ${outcomes.length} servers passed\n`);
-// What a server left open must not keep this process alive.
+// Handles that a server left open must not keep this process alive.
 process.exit(bad.length > 0 ? 1 : 0);

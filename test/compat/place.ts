@@ -20,30 +20,33 @@ import { type Scope, temporaryFolder } from '../support/temporary.ts';
 import type { RawConfig } from '../support/zero-config.ts';
 import type { CompatServer, Source } from './server.ts';
 
-/** Has the package.json of the servers from npm. main.ts installs them there on demand. */
+/** Contains the package.json of the servers from npm. main.ts installs them on demand. */
 export const PACKAGES: string = join(ROOT, 'test', 'compat', 'packages');
 
 const MODULES = join(PACKAGES, 'node_modules');
 
 export const EXAMPLES: string = join(ROOT, 'examples', 'programs');
 
-/** Other servers are under load meanwhile, so nothing may block. Rejects with what the command wrote to standard error. */
+/**
+ * Nothing may block, because other servers are under load at the same time. Rejects with the standard error of the
+ * command.
+ */
 const run = promisify(execFile);
 
 /** A copy of the example with the addresses and directories of this run. */
 export interface Place {
   readonly folder: string;
-  /** As a config has it and as `parseTarget` reads it. */
+  /** In the form that a config and `parseTarget` accept. */
   readonly address: string;
   readonly config: RawConfig;
-  /** What the shell of the user has. */
+  /** The environment of the user's shell. */
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** A program of Node, which may need packages. */
+/** Whether the server is a Node program, which may need packages. */
 const isNode = ({ source }: CompatServer): boolean => 'node' in source || 'npm' in source;
 
-/** The executable or the package; null where it is not installed. */
+/** The executable or the package; null if it is not installed. */
 export function findSource(source: Source): string | null {
   if ('node' in source) return process.execPath;
   if ('npm' in source) {
@@ -57,7 +60,7 @@ export function findSource(source: Source): string | null {
   return null;
 }
 
-/** Version of what `findSource` found, with the name of its package. */
+/** The version of a result of `findSource`, with the name of its package. */
 export function versionOf(source: Source, found: string): string {
   if ('node' in source) return `Node ${process.versions.node}`;
   if ('npm' in source) {
@@ -98,7 +101,7 @@ async function initialize(folder: string, address: string, command: readonly str
   return parse(readFileSync(join(folder, 'zero.yaml'), 'utf8')) as RawConfig;
 }
 
-/** Copies the example, adapts it to this run, and builds what has to be built. `backend` answers for 127.0.0.1:9000. */
+/** Copies the example, adapts it to this run, and builds it if necessary. `backend` replaces 127.0.0.1:9000. */
 export async function preparePlace(
   scope: Scope,
   server: CompatServer,
@@ -135,7 +138,7 @@ export async function preparePlace(
         )
       : (parse(readFileSync(join(folder, server.config), 'utf8')) as RawConfig);
   const [listener] = config.service.listeners ?? [];
-  // `:8080` in the program of a user takes the socket of any host.
+  // `:8080` in a program means any host.
   const environment = server.command === undefined ? {} : { HOST: host, PORT: port };
   return { folder, address: String(listener?.address ?? address), config, environment };
 }

@@ -13,10 +13,10 @@ import { describeSocket, type PassedSocket, passedSockets } from './waiting.ts';
 
 const REQUESTS = 40;
 const SECOND = 1000;
-/** For the start and for each handover. */
+/** Time limit for the start and for each handover. */
 const STEP_TIMEOUT = 60 * SECOND;
 
-/** Starts zero in a mount namespace of its own, with the directory that sd_booted(3) looks for. */
+/** Starts zero in a separate mount namespace, with the directory that sd_booted(3) checks. */
 const BOOTED = [
   'unshare',
   '--mount',
@@ -31,7 +31,7 @@ const BOOTED = [
 const PROBLEM_LINE =
   /\b(warn(ing)?|error|err|crit(ical)?|alert|emerg|fatal|panic|exception|traceback|failed)\b/i;
 
-/** The same with the output in a file, and the steering that zero has by default. */
+/** The config with its output in a file, and with zero's default steering. */
 function withOutput({ service }: RawConfig, folder: string): RawConfig {
   return {
     service: {
@@ -58,7 +58,7 @@ async function within<Result>(work: Promise<Result>, what: string): Promise<Resu
   }
 }
 
-/** The lines in an output file that report a problem. Of lines that differ in numbers only, one. */
+/** The lines in an output file that report a problem. Lines that differ only in numbers count once. */
 function problemLines(folder: string): string[] {
   let text = '';
   try {
@@ -89,12 +89,12 @@ interface Observed {
   readonly short: Counts | null;
   readonly kept: Counts | null;
   readonly warnings: readonly string[];
-  /** Those of the first generation while it serves. */
+  /** The sockets of the first generation while it serves. */
   readonly sockets: readonly PassedSocket[];
   readonly exit: string | null;
 }
 
-/** Starts the server, hands over under load, and stops it. Rejects when a step fails. */
+/** Starts the server, hands it over under load, and stops it. Rejects when a step fails. */
 async function observe(scope: Scope, server: CompatServer, place: Place, wanted: number): Promise<Observed> {
   const { folder, config } = place;
   const zero = startZero(scope, {
@@ -153,7 +153,7 @@ function judge(server: CompatServer, { short, kept, warnings, sockets, exit }: O
   return problems;
 }
 
-/** Runs one server and hands it over so many times. Never rejects: what failed is in `problems`. */
+/** Runs one server with this number of handovers. Never rejects: `problems` contains the failures. */
 export async function runServer(scope: Scope, server: CompatServer, handovers: number): Promise<Outcome> {
   const { title, source } = server;
   const nothing = { handovers: 0, short: null, kept: null, sockets: [], warnings: [] };

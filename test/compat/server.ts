@@ -1,20 +1,20 @@
-/** How the clients talk to a server; see traffic.ts. */
+/** The protocol of the clients, see traffic.ts. */
 export type ClientKind = 'http' | 'fastcgi' | 'dns' | 'syslog' | 'ssh' | 'pgbouncer' | 'websocket';
 
-/** Where a server comes from: a package of Debian with its executable, one of test/compat/packages, or Node itself. */
+/** The source of a server: a package of Debian with its executable, one of test/compat/packages, or Node itself. */
 export type Source =
   | { readonly debian: string; readonly program: string; readonly alternatives?: readonly string[] }
   | { readonly npm: string }
   | { readonly node: true };
 
-/** One server of the table, configured as its users configure it. */
+/** One server of the table, with the config of its users. */
 export interface CompatServer {
-  /** In the table; unique. */
+  /** The name in the table. Unique. */
   readonly title: string;
   readonly source: Source;
   /** Directory in examples/programs. The test copies it, and replaces 127.0.0.1:8080, /srv/example and /run/. */
   readonly example: string;
-  /** Config file in that directory. Left out: `zero init --listen ADDRESS -- COMMAND` writes the config. */
+  /** Config file in that directory. Omitted: `zero init --listen ADDRESS -- COMMAND` writes the config. */
   readonly config?: string;
   /** For `zero init`: the command as a user types it, in the copied directory. */
   readonly command?: readonly string[];
@@ -27,42 +27,42 @@ export interface CompatServer {
   readonly client?: ClientKind;
   /** Path of the requests. Default: `/`. */
   readonly path?: string;
-  /** On short connections between two handovers. Default: 40. */
+  /** The number on short connections between two handovers. Default: 40. */
   readonly requests?: number;
   /** Default: `tcp`. `unix`: the address of the recipe is replaced by the path of a Unix socket. */
   readonly network?: 'tcp' | 'unix';
   /** The config gives the service a user or needs directories of the system. */
   readonly root?: boolean;
-  /** It takes sockets only where systemd runs (sd_booted(3)): the test makes it appear so. */
+  /** It uses passed sockets only under systemd (sd_booted(3)), which the test imitates. */
   readonly booted?: boolean;
-  /** Runs in CI as well. */
+  /** Whether CI runs it as well. */
   readonly quick?: boolean;
-  /** Keep-alive connections at a time. Fewer than 8 where each occupies a process or a thread of the server. */
+  /** Concurrent keep-alive connections. Fewer than 8 if each occupies a process or a thread of the server. */
   readonly keptClients?: number;
-  /** It closes idle connections when it stops, so keep-alive requests may fail in that one way. Without it none may. */
+  /** It closes idle connections when it stops, so keep-alive requests may fail in that way. Otherwise none may fail. */
   readonly closesIdle?: boolean;
-  /** Why keep-alive requests fail in that way also while no generation stops. */
+  /** The reason why keep-alive requests also fail in that way while no generation stops. */
   readonly keptNote?: string;
-  /** Why the log of the server may have lines that look like warnings. Without it there may be none. */
+  /** The reason why its log may have lines that look like warnings. Without it there may be none. */
   readonly warnings?: string;
 }
 
-/** A server that cannot run under zero as it is. */
+/** A server that cannot run unchanged under zero. */
 export interface Unsupported {
   readonly title: string;
   readonly reason: string;
   readonly alternative: string;
 }
 
-/** Requests of one kind: sent, and failed by the name of the failure. */
+/** Requests of one kind: the number sent, and the failures by name. */
 export interface Counts {
   readonly sent: number;
   readonly failures: Readonly<Record<string, number>>;
-  /** Failures of requests on a reused connection that the server closed before it answered anything. */
+  /** Failures of requests on a reused connection that the server closed before any response. */
   readonly idleCloses: number;
 }
 
-/** What a run of one server showed. */
+/** The result of a run of one server. */
 export interface Outcome {
   readonly title: string;
   readonly version: string;
@@ -70,13 +70,13 @@ export interface Outcome {
   readonly handovers: number;
   /** One request, message or session for each connection. */
   readonly short: Counts | null;
-  /** Many on one connection; null where the protocol or the client has no such connections. */
+  /** Many on one connection; null if the protocol or the client does not support that. */
   readonly kept: Counts | null;
   /** How the server waits on the sockets of zero, such as `non-blocking, in 2 event loops`. */
   readonly sockets: readonly string[];
   /** Lines in the log of the server, and events of zero, that report a problem. */
   readonly warnings: readonly string[];
-  /** What was not as it has to be; empty: passed. `missing` counts as a problem. */
+  /** Violated requirements; empty: passed. `missing` counts as a problem. */
   readonly problems: readonly string[];
 }
 

@@ -16,7 +16,7 @@ export function countsText(counts: Counts | null): string {
   return `${counts.sent}: ${total} failed${total === 0 ? '' : ` (${names.join(', ')})`}`;
 }
 
-/** What a reader has to know about the figures of a row. */
+/** Notes on the figures of a row. */
 function notesOf(server: CompatServer, { kept, warnings, problems }: Outcome): string {
   const notes = problems.length > 0 ? [`**${problems.join('; ').slice(0, 300)}**`] : [];
   if (kept !== null && kept.idleCloses > 0) notes.push(server.keptNote ?? 'closed idle connections ([1])');
@@ -38,7 +38,7 @@ function row(server: CompatServer, outcome: Outcome): string {
   return `| ${cells.map(cell).join(' | ')} |`;
 }
 
-/** The whole page: one table of what ran, one of what cannot run. */
+/** The whole page: a table of the results, and a table of the unsupported servers. */
 export function tableText(
   machine: Machine,
   rows: readonly (readonly [CompatServer, Outcome])[],

@@ -13,9 +13,9 @@ import { type ClientKind, type CompatServer, type Counts, failed } from './serve
 
 /** Clients of one server, from the first promotion to the end of the last handover. */
 export interface Traffic {
-  /** Resolves once so many more requests were answered on short connections. */
+  /** Resolves after this many further responses on short connections. */
   whenServed(more: number): Promise<void>;
-  /** No new requests. Those under way finish or time out. */
+  /** Sends no new requests. Those in progress finish or time out. */
   stop(): Promise<{ readonly short: Counts; readonly kept: Counts | null }>;
 }
 
@@ -24,7 +24,7 @@ type Start = (scope: Scope, place: Place, server: CompatServer) => Traffic;
 const SHORT_CLIENTS = 4;
 const KEPT_CLIENTS = 8;
 
-/** RFC 9112, section 9.3.1: a server may close an idle connection while the next request is on its way. */
+/** RFC 9112, section 9.3.1: a server may close an idle connection while the next request is in transit. */
 const isIdleClose = ({ reused, name }: Loss): boolean =>
   reused && (name === 'eof_before_response' || name === 'reset_before_byte');
 
@@ -59,7 +59,7 @@ const http: Start = (scope, { address }, { path: base = '/', keptClients = KEPT_
   };
 };
 
-/** Requests on connections of their own, in any protocol. */
+/** Requests on separate connections, in any protocol. */
 function exchanges(scope: Scope, ask: () => Promise<string>, clients = SHORT_CLIENTS): Traffic {
   const load = startExchanges(scope, ask, clients);
   return {
@@ -71,7 +71,7 @@ function exchanges(scope: Scope, ask: () => Promise<string>, clients = SHORT_CLI
   };
 }
 
-/** Sessions of one message, and next to them sessions that stay open and send a message from time to time. */
+/** Sessions of one message, and sessions that stay open and send a message from time to time. */
 const websocket: Start = (scope, { address }, { path = '/' }) => {
   const dialect = path === '/' ? ECHO : { ...SOCKET_IO, path };
   const open = async (): Promise<EchoSession> => {
@@ -190,7 +190,7 @@ const STARTS: Readonly<Record<ClientKind, Start>> = {
   ssh,
 };
 
-/** Starts the clients that a server of this kind has. */
+/** Starts the clients for a server of this kind. */
 export function startTraffic(scope: Scope, place: Place, server: CompatServer): Traffic {
   return STARTS[server.client ?? 'http'](scope, place, server);
 }

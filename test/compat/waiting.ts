@@ -1,12 +1,12 @@
-// How the processes of a server wait for connections on the sockets that zero passed: /proc/PID/fdinfo of proc(5).
+// How the processes of a server wait for connections on the sockets from zero: /proc/PID/fdinfo of proc(5).
 import { constants, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { listProcesses } from '../../src/linux/procfs.ts';
 import { listenQueues } from '../support/sockets.ts';
 
-/** One socket that zero passed to a server which serves. */
+/** One socket from zero, in a serving server. */
 export interface PassedSocket {
   readonly isBlocking: boolean;
-  /** Event loops that wait for it: each epoll instance that it is in, in each process. */
+  /** Event loops that wait for it: each epoll instance that contains it, in each process. */
   readonly loops: number;
 }
 
@@ -14,12 +14,12 @@ function read(file: string): string {
   try {
     return readFileSync(file, 'latin1');
   } catch {
-    // The process has exited, or it has closed the descriptor.
+    // The process has exited, or has closed the descriptor.
     return '';
   }
 }
 
-/** The lines of a table of the kernel, as fields. */
+/** The lines of a kernel table, split into fields. */
 const table = (file: string): string[][] =>
   read(file)
     .split('\n')
@@ -29,7 +29,7 @@ const table = (file: string): string[][] =>
 function inodesAt(address: string): Set<number> {
   const [, path] = /^unix(?:gram)?:(.*)$/.exec(address) ?? [];
   if (path !== undefined) {
-    // An accepted connection has the path, too. 10000 is __SO_ACCEPTCON of a socket that listens, 0002 SOCK_DGRAM.
+    // An accepted connection has the same path. 10000 is __SO_ACCEPTCON of a listening socket, 0002 is SOCK_DGRAM.
     const found = table('/proc/net/unix').filter(
       ([, , , flags, type, , , own]) => own === path && (flags === '00010000' || type === '0002'),
     );
@@ -44,7 +44,7 @@ function inodesAt(address: string): Set<number> {
   ]);
 }
 
-/** These processes and all that descend from them. */
+/** These processes and all their descendants. */
 function familyOf(pids: readonly number[]): number[] {
   const processes = listProcesses();
   const family = new Set(pids);
@@ -55,7 +55,7 @@ function familyOf(pids: readonly number[]): number[] {
   return [...family];
 }
 
-/** Descriptors of a process with what they are, such as `socket:[1234]`. */
+/** Descriptors of a process with their targets, such as `socket:[1234]`. */
 function descriptorsOf(pid: number): Map<number, string> {
   const folder = `/proc/${pid}/fd`;
   const descriptors = new Map<number, string>();
@@ -75,15 +75,15 @@ function target(link: string): string {
   }
 }
 
-/** Such as `non-blocking, in 2 event loops`. */
+/** For example `non-blocking, in 2 event loops`. */
 export function describeSocket({ isBlocking, loops }: PassedSocket): string {
   const mode = isBlocking ? 'blocking' : 'non-blocking';
   return loops === 0 ? mode : `${mode}, in ${loops} event loop${loops === 1 ? '' : 's'}`;
 }
 
 /**
- * The sockets at an address that processes of the workers have.
- * @param address of a listener, as the config has it
+ * The sockets at an address that processes of the workers hold.
+ * @param address of a listener, in the form of the config
  * @param workers their main processes
  */
 export function passedSockets(address: string, workers: readonly number[]): PassedSocket[] {

@@ -1,4 +1,4 @@
-/** The longest input. The limits of every parser are below this. */
+/** The longest input. It exceeds the limits of every parser. */
 const MAX_INPUT = 96 * 1024;
 
 /** Frequent mistakes in text of any format. */
@@ -33,10 +33,10 @@ const WORDS = [
   'constructor',
 ];
 
-/** The material for the inputs. */
+/** The material for inputs. */
 export interface Material {
   readonly corpus: readonly Buffer[];
-  /** Words of the language that the parser reads. */
+  /** Words of the parser's language. */
   readonly words: readonly string[];
 }
 
@@ -60,7 +60,7 @@ const VALUES = [
   [null],
 ];
 
-/** Makes an input from the corpus by some random changes. The same numbers make the same input. */
+/** Makes an input from the corpus by some random changes. Equal numbers make equal inputs. */
 export function mutant({ corpus, words }: Material, random: () => number): Buffer {
   const below = (limit: number) => Math.floor(random() * limit);
   const pick = <T>(list: readonly T[]): T | undefined => list[below(list.length)];
@@ -115,7 +115,7 @@ export function mutant({ corpus, words }: Material, random: () => number): Buffe
   return input;
 }
 
-/** Puts a word in the place of the next number. */
+/** Replaces the next number by a word. */
 function otherNumber(input: Buffer, from: number, word: string): Buffer {
   const rest = input.toString('latin1', from);
   const found = /\d+/.exec(rest);
@@ -124,7 +124,7 @@ function otherNumber(input: Buffer, from: number, word: string): Buffer {
   return Buffer.concat([input.subarray(0, at), Buffer.from(word), input.subarray(at + found[0].length)]);
 }
 
-/** Changes a JSON document that is a line of the input, so that it stays one. */
+/** Changes a JSON document in a line of the input. The line stays valid JSON. */
 function otherDocument(input: Buffer, random: () => number): Buffer {
   const below = (limit: number) => Math.floor(random() * limit);
   const lines = input.toString().split('\n');
@@ -143,7 +143,7 @@ function otherDocument(input: Buffer, random: () => number): Buffer {
   return Buffer.from(lines.join('\n'));
 }
 
-/** Replaces, removes, copies or exchanges one value somewhere in a document. */
+/** Replaces, removes, copies or swaps one value anywhere in a document. */
 function changeOne(document: unknown, random: () => number): void {
   const below = (limit: number) => Math.floor(random() * limit);
   const places: { readonly holder: Record<string, unknown>; readonly key: string }[] = [];

@@ -3,10 +3,10 @@ import { seededRandom } from '../support/random.ts';
 import { mutant } from './mutate.ts';
 import type { Target } from './target.ts';
 
-/** Milliseconds of CPU time for one input. The slowest valid one takes a tenth. */
+/** Milliseconds of CPU time for one input. The slowest valid one takes a tenth of it. */
 const MAX_CPU = 2_000;
 
-/** Milliseconds for one input, large enough for a busy machine. */
+/** Milliseconds for one input, with a reserve for a busy machine. */
 const MAX_TIME = 60_000;
 
 /** An input for which a parser neither returned a valid value nor refused. */
@@ -21,7 +21,7 @@ export class Found extends Error {
 }
 
 /**
- * Gives one input to a parser. Rejects with Found.
+ * Passes one input to a parser. Rejects with Found.
  * @param maxTime milliseconds
  */
 export async function checkOne(target: Target, input: Buffer, maxTime = MAX_TIME): Promise<string> {
@@ -44,7 +44,7 @@ export interface Tally {
   readonly outcomes: ReadonlyMap<string, number>;
 }
 
-/** Gives random inputs to a parser until `isEnough`. The same seed gives the same inputs. Rejects with Found. */
+/** Passes random inputs to a parser until `isEnough`. The same seed gives the same inputs. Rejects with Found. */
 export async function fuzz(
   target: Target,
   seed: number,
@@ -62,7 +62,7 @@ export async function fuzz(
 
 const RUN = new Script('check()');
 
-/** An endless loop ends with an exception, which only a context of its own can do (vm). */
+/** Ends an endless loop with an exception, which requires a separate context (vm). */
 function withinTime(check: () => string | Promise<string>, ms: number): Promise<string> {
   const place = globalThis as { check?: () => void };
   let result: string | Promise<string> = '';

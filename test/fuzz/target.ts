@@ -7,7 +7,7 @@ import type { Material } from './mutate.ts';
 export interface Target extends Material {
   readonly name: string;
   /**
-   * Gives an input to the parser. Throws if the parser neither returns a valid value nor refuses with its own error.
+   * Passes an input to the parser. Throws if the parser neither returns a valid value nor refuses with its own error.
    * Returns the outcome in a few words.
    */
   check(input: Buffer): string | Promise<string>;
@@ -16,7 +16,7 @@ export interface Target extends Material {
 
 const FOLDER = join(ROOT, 'test/fixtures/fuzz');
 
-/** The inputs that are kept for a parser, by the name of their file. */
+/** The kept inputs of a parser, by file name. */
 export function keptInputs(parser: string): ReadonlyMap<string, Buffer> {
   const folder = join(FOLDER, parser);
   return new Map(

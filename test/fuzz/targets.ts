@@ -8,7 +8,7 @@ import { output } from './targets/output.ts';
 import { requests } from './targets/requests.ts';
 import { state } from './targets/state.ts';
 
-/** Every parser that reads input from outside, by its name. Close it after use. */
+/** Every parser of input from outside, by its name. To be closed after use. */
 export const TARGETS: Readonly<Record<string, () => Target>> = {
   config: () => config,
   requests,

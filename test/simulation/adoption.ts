@@ -10,7 +10,7 @@ const INIT = 1;
 const NEVER = Number.POSITIVE_INFINITY;
 const GENERATION = 1;
 
-/** How many histories begin with a service that something else has started. */
+/** The share of histories that begin with an already running service. */
 const ADOPTING = 0.15;
 
 export function drawsAdoption(seed: number): boolean {
@@ -18,8 +18,8 @@ export function drawsAdoption(seed: number): boolean {
 }
 
 /**
- * A service runs already when the supervisor begins: it accepts on lane 0, and init is its parent. Returns the first
- * event of the supervisor.
+ * A service that runs before the supervisor: it accepts on lane 0, and its parent is init. Returns the first event of
+ * the supervisor.
  */
 export function adoptFirst(
   world: World,
@@ -44,7 +44,7 @@ export function adoptFirst(
   const pid = kernel.spawn({
     path: PATH,
     argv: [PATH],
-    // By its name the world knows which generation the process is of.
+    // The world finds the generation of the process by this name.
     environment: [`NOTIFY_SOCKET=/elsewhere/${GENERATION}.0.1`],
     descriptors: new Map(acquired.listeners.map(({ fd }, index) => [20 + index, fd])),
   });

@@ -16,15 +16,18 @@ const ERRNOS = ['EPERM', 'EAGAIN', 'EMFILE', 'ENFILE', 'ENOMEM', 'ENOSPC', 'ESRC
 interface Case {
   readonly effect: Effect['type'];
   readonly call: FaultyCall;
-  /** What the report names as the subject, where the step has one. */
+  /** The subject in the report, if the step has one. */
   readonly subject: RegExp;
-  /** How often in a row the call is refused; once where left out. */
+  /** The number of consecutive refusals; 1 if omitted. */
   readonly times?: number;
   readonly behaviour?: Partial<Behaviour>;
   readonly settings?: Partial<Settings>;
 }
 
-/** Not here: `release`, `discard`, `watch_stalls`, `watch_memory`, `check_liveness` and `verify`, which make no call that can fail. */
+/**
+ * Excluded: `release`, `discard`, `watch_stalls`, `watch_memory`, `check_liveness` and `verify`, which make no call
+ * that can fail.
+ */
 const CASES: readonly Case[] = [
   { effect: 'resolve', call: 'prepare', subject: /listeners/ },
   { effect: 'adopt', call: 'adopted', subject: /generation 2/ },
@@ -61,7 +64,7 @@ const CASES: readonly Case[] = [
   { effect: 'write', call: 'writeState', subject: /state/, times: 2 },
 ];
 
-/** Refuses one call while one kind of effect is performed. */
+/** Refuses one call during one kind of effect. */
 class ScriptedFaults extends Faults {
   refused = 0;
   readonly #case: Case;
@@ -82,7 +85,7 @@ class ScriptedFaults extends Faults {
   override refuse(call: FaultyCall): string | null {
     const { effect, call: faulty, times = 1 } = this.#case;
     if (!this.isOn || call !== faulty || this.refused >= times) return null;
-    // The state is written without being asked for, and a config is read later than it is asked for.
+    // The state is written without an effect, and a config is read later than its effect.
     const isOwn = effect !== 'write' && effect !== 'resolve';
     if (isOwn && !this.#performed.some(({ type }) => type === effect)) return null;
     this.refused += 1;
@@ -138,7 +141,7 @@ const BEHAVIOUR: Behaviour = {
 
 const REPORTS: readonly Fact['event'][] = ['error', 'worker_not_stoppable', 'worker_spawn_failed'];
 
-/** The reports of a failure. A verdict is one where nothing was started, a hook has its own. */
+/** The reports of a failure. For a handover that started nothing it is the verdict. A hook has its own report. */
 function reportsOf(facts: readonly Fact[]): Fact[] {
   return facts.filter((fact) => {
     if (fact.event === 'hook_finished') return fact.failure !== null;
@@ -147,7 +150,7 @@ function reportsOf(facts: readonly Fact[]): Fact[] {
   });
 }
 
-/** Somebody serves, and was neither asked to stop nor restarted. */
+/** Asserts that a process serves, and was neither asked to stop nor restarted. */
 function serviceIsUntouched(world: World): void {
   const serving = world.serving();
   if (serving === null) return;
@@ -156,7 +159,7 @@ function serviceIsUntouched(world: World): void {
   assert.ok(own[0]?.alive && !own[0].signalled, `generation ${serving} serves and was touched`);
 }
 
-/** One reload in which the call is refused, and one after it. Returns what was reported meanwhile. */
+/** One reload in which the call is refused, and one after it. Returns the facts in between. */
 async function reloadWith(faulty: Case, errno: string): Promise<readonly Fact[]> {
   const faults = new ScriptedFaults(faulty, errno);
   const check = (world: World, step: Step) => {
@@ -190,7 +193,7 @@ describe('a refused call', () => {
     for (const errno of ERRNOS) {
       it(`${faulty.call} of ${faulty.effect}: ${errno} is reported once, and has no other effect`, async () => {
         const reports = await reloadWith(faulty, errno);
-        // ESRCH: the process has exited already, which is what the signal was for.
+        // ESRCH: the process has already exited, which was the purpose of the signal.
         const isGone = errno === 'ESRCH' && faulty.call === 'sendSignal';
         assert.equal(reports.length, isGone ? 0 : 1, JSON.stringify(reports));
         if (isGone) return;

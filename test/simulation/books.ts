@@ -18,7 +18,7 @@ export interface Step {
 export interface Executed extends WorkerKey {
   readonly executable: string;
   readonly expected: string;
-  /** It is added to workers that run. */
+  /** The worker is added to running workers. */
   readonly joins: boolean;
   /** The release of its generation can be executed. */
   readonly isRelease: boolean;
@@ -26,81 +26,81 @@ export interface Executed extends WorkerKey {
 
 const NOTHING: ReadonlySet<number | null> = new Set();
 
-/** How many of the last steps are told when one fails. */
+/** The number of last steps in the message of a failure. */
 const TOLD = 40;
 
 export function nameOf({ generation, worker, incarnation }: WorkerKey): string {
   return `${generation}.${worker}.${incarnation}`;
 }
 
-/** What happened between the core and the rest: every event, every effect, and what was answered to whom. */
+/** Records of everything between the core and the rest: every event, every effect, and every answer with its caller. */
 export class Books {
   steps = 0;
-  /** Of each generation. */
+  /** By generation. */
   readonly settings = new Map<number, Settings>();
-  /** What was prepared for each handover. */
+  /** The prepared settings of each handover. */
   readonly prepared = new Map<number, Settings>();
   /** Rescue workers. */
   readonly rescues = new Set<string>();
-  /** Workers that a shutdown signal was ordered for, and when. */
+  /** Workers with an ordered shutdown signal, and its time. */
   readonly asked = new Map<string, number>();
-  /** When the last steering change was confirmed, which reaches the listeners one after the other. */
+  /** The time of the last confirmed steering change, which reaches the listeners one after the other. */
   steeredAt = 0;
-  /** Workers that the core knows to run, or to have run. */
+  /** Workers that run or have run according to the core. */
   readonly spawned = new Set<string>();
-  /** Workers whose exit the core knows, and since when. */
+  /** Workers whose exit the core has received, and its time. */
   readonly exited = new Map<string, number>();
-  /** Workers whose crash loop was reported, `generation.worker`. */
+  /** Workers with a reported crash loop, `generation.worker`. */
   readonly crashLoops = new Set<string>();
-  /** Workers that SIGKILL was ordered for. */
+  /** Workers with an ordered SIGKILL. */
   readonly killed = new Set<string>();
-  /** Workers that the core knows to drain by themselves. */
+  /** Workers that drain their own connections according to the core. */
   readonly drains = new Set<string>();
-  /** Workers that a signal was refused to for good. */
+  /** Workers for which a signal was permanently refused. */
   readonly refused = new Set<string>();
-  /** What each process executes, and what it should execute. */
+  /** The executable of each process, and the expected one. */
   readonly executed: Executed[] = [];
-  /** Until when each request for another number of workers must have its answer; null: whenever it comes. */
+  /** The deadline for the answer to each request for another number of workers; null: none. */
   readonly scales = new Map<string, number | null>();
   readonly scaled = new Map<string, ScaleResult>();
   tickets: string[] = [];
   lastTicket = 0;
-  /** The number of the handover that each ticket was accepted for. */
+  /** The accepted handover number of each ticket. */
   readonly accepted = new Map<string, number>();
-  /** Tickets of a supervisor that died before they were answered. Their callers may ask again. */
+  /** Tickets of a supervisor that died before it answered them. Their callers may ask again. */
   readonly unsure = new Set<string>();
   readonly verdicts = new Map<string, Verdict>();
-  /** How often each handover, by its number, got its last word. */
+  /** The number of final verdicts of each handover. */
   readonly conclusions = new Map<number, number>();
-  /** What each caller wants, and until when. */
+  /** The request and the deadline of each caller. */
   readonly requests = new Map<string, { readonly wants: Wants; readonly deadline: number | null }>();
   /** The generation that a promotion replaced. */
   readonly replaced = new Map<number, number | null>();
-  /** Workers that were reported as not stoppable. */
+  /** Workers that were reported as unstoppable. */
   readonly notStoppable = new Set<string>();
-  /** Since when the core waits for the end of a worker. */
+  /** The time since which the core waits for the exit of a worker. */
   readonly stopping = new Map<string, number>();
-  /** Effects that failed and were not asked for again, by their names. */
+  /** Failed effects without another attempt, by their names. */
   readonly failing = new Map<string, { readonly effect: AnsweredEffect; readonly since: number }>();
-  /** The newest check of `verify` of each generation, and when it ended. */
+  /** The newest check of `verify` of each generation, and its end. */
   readonly checks = new Map<number, { readonly passed: boolean; readonly at: number }>();
   /** Answers to `promote` and `abort`. */
   readonly answers: string[] = [];
-  /** Everything that was reported. */
+  /** All reported facts. */
   readonly facts: Fact[] = [];
-  /** Reasons of failures that the shell answered with. */
+  /** Reasons of failures that the shell reported. */
   readonly reasons: string[] = [];
   readonly #last: Step[] = [];
   /** The last effect of each name. */
   readonly #ordered = new Map<string, Effect>();
-  /** Handovers whose last word may not have been heard, and comes again in this step. */
+  /** Handovers whose final verdict may not have been delivered, and is repeated in this step. */
   #repeated: ReadonlySet<number | null> = new Set();
-  /** The worker that the event of this step says is refused. */
+  /** The worker for which the event of this step reports a refused signal. */
   #refusedNow: string | null = null;
 
   observe(step: Step): void {
     this.steps += 1;
-    // Made into text only when something fails: it would take longer than the step.
+    // Formatted only after a failure, because formatting takes longer than a step.
     this.#last.push(step);
     if (this.#last.length > TOLD) this.#last.shift();
     this.#refusedNow = null;
@@ -109,7 +109,7 @@ export class Books {
     for (const effect of step.effects) this.#observeEffect(effect, step.at);
   }
 
-  /** The last word on a handover. Callers that lost their supervisor ask for it. */
+  /** Records the final verdict of a handover. Callers that lost their supervisor ask for it. */
   conclude(verdict: Verdict): void {
     for (const ticket of this.unsure) {
       const isIts = this.accepted.get(ticket) === verdict.handover && !this.verdicts.has(ticket);
@@ -117,9 +117,9 @@ export class Books {
     }
   }
 
-  /** The supervisor has died. Another one continues after `downtime`, from a state in which these callers wait. */
+  /** The supervisor has died. Another one continues after `downtime` from a state in which these callers wait. */
   crash(downtime: number, callers: ReadonlySet<string>, concluded: ReadonlySet<number | null>): void {
-    // The step in which a worker was stable may have been the last one.
+    // The last step may be the one in which a worker became stable.
     this.crashLoops.clear();
     const isLost = (ticket: string) => {
       if (this.verdicts.has(ticket) || callers.has(ticket)) return false;
@@ -217,7 +217,7 @@ export class Books {
         if (effect.rescue) this.rescues.add(nameOf(effect));
         return;
       case 'signal':
-        // A signal that fails is sent again; the time of the worker runs from the first attempt.
+        // A signal that fails is sent again. The time limit of the worker starts at the first attempt.
         if (!this.asked.has(nameOf(effect))) this.asked.set(nameOf(effect), at);
         return;
       case 'kill':
@@ -243,7 +243,7 @@ export class Books {
   }
 }
 
-/** What an effect is done to: the next effect with the same name is another attempt. */
+/** The subject of an effect. The next effect with the same name is another attempt. */
 function subjectOf(effect: Effect): string {
   const { type } = effect;
   if (type === 'write') return `write ${effect.file}`;

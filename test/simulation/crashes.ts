@@ -5,15 +5,15 @@ import type { Runner } from '../../src/supervisor/run/runner.ts';
 import type { Process } from '../../src/supervisor/state-format/write.ts';
 import type { Random } from './random.ts';
 
-/** How the supervisor dies in a step. */
+/** How the supervisor dies within a step. */
 export interface Death {
   /** The state after the step has been written. */
   readonly isWritten: boolean;
-  /** How many of the effects are performed. */
+  /** The number of performed effects. */
   readonly performed: number;
 }
 
-/** What outlives a supervisor: the state that it wrote last. */
+/** The data that survives a supervisor: its last written state. */
 export interface Written {
   readonly state: State;
   readonly processes: readonly Process[];
@@ -21,18 +21,18 @@ export interface Written {
   readonly inProgress: readonly Effect[];
 }
 
-/** When the supervisor is killed, by the seed, and what it had written by then. */
+/** The times at which the supervisor is killed, by the seed, and its written data at that time. */
 export class Crashes {
   /** The newest state; null before the first one. */
   written: Written | null = null;
-  /** How often it died in a step, and between two, and how often it was upgraded in place. */
+  /** The number of deaths within a step and between two steps, and of upgrades in place. */
   readonly counts = { inStep: 0, atRest: 0, upgrades: 0 };
   readonly #random: Random;
-  /** Times at which it dies while nothing happens. */
+  /** Times at which it dies between two steps. */
   readonly times: readonly number[];
-  /** The steps in which it dies: so many with an effect that cannot be performed twice come before. */
+  /** The steps in which it dies, as the number of earlier steps with an effect that cannot be repeated. */
   readonly #steps: number[];
-  /** Else it does not matter what is written. */
+  /** Otherwise written data is not needed. */
   readonly #isPossible: boolean;
 
   constructor(random: Random, isWanted: boolean) {
@@ -44,12 +44,12 @@ export class Crashes {
     this.#isPossible = this.times.length > 0 || this.#steps.length > 0;
   }
 
-  /** Whether the process becomes another program instead of dying. */
+  /** Whether the process executes another program instead of dying. */
   isUpgrade(): boolean {
     return this.#random.chance(0.5);
   }
 
-  /** How long the next supervisor is waited for. */
+  /** The time until the next supervisor starts. */
   downtime(isUpgrade: boolean): number {
     if (isUpgrade) return this.#random.pick([0, 20, 300]);
     return this.#random.pick([0, 20, 300, 300, 2_000, 30_000]);
@@ -70,12 +70,12 @@ export class Crashes {
     return { isWritten, performed: isWritten ? this.#random.between(0, effects.length) : 0 };
   }
 
-  /** The state after a step whose effects are going to be performed. */
+  /** Records the state after a step before its effects are performed. */
   ahead(state: State, effects: readonly Effect[], runner: Runner): void {
     if (effects.some(isOnlyOnce)) this.#write(state, runner, effects);
   }
 
-  /** The state after a batch of events whose effects have been performed. */
+  /** Records the state after a batch of events whose effects have been performed. */
   settled(state: State, runner: Runner): void {
     if (state !== this.written?.state || this.written.inProgress.length > 0) this.#write(state, runner, []);
   }

@@ -3,45 +3,45 @@ import { PATH } from './fake-prepared.ts';
 import type { FakeExit } from './fake-processes.ts';
 import type { Random } from './random.ts';
 
-/** How the processes of one generation behave, drawn when it is made. Times in milliseconds; Infinity for never. */
+/** The random behaviour of the processes of one generation. Times in milliseconds; Infinity for never. */
 export interface Behaviour {
   readonly crashAfter: number;
   readonly exit: FakeExit;
-  /** Until it says that it is ready. */
+  /** The time until it reports readiness. */
   readonly gateAfter: number;
   readonly gateFails: boolean;
   readonly ignoresSignal: boolean;
-  /** It finishes what it has accepted before it exits; else it dies at once. */
+  /** It completes accepted requests before it exits; otherwise it exits immediately. */
   readonly graceful: boolean;
-  /** It says so, and so it does not die at once. */
+  /** It announces that it drains, so it does not exit immediately. */
   readonly drains: boolean;
   readonly accepts: boolean;
   readonly acceptAfter: number;
-  /** With this probability a process of it stops accepting, after so many milliseconds. */
+  /** The probability that a process stops accepting, after this many milliseconds. */
   readonly hangs: number;
   readonly hangAfter: number;
-  /** Until the kernel holds it in an uninterruptible sleep. */
+  /** The time until the kernel holds it in an uninterruptible sleep. */
   readonly sleepAfter: number;
-  /** Until it replaces its main process by a child. */
+  /** The time until it replaces its main process by a child. */
   readonly replaceAfter: number;
-  /** Its processes are another user's that zero may not signal. */
+  /** Its processes belong to another user, and zero may not signal them. */
   readonly protectedFrom: boolean;
-  /** It opens a socket of its own on the address. */
+  /** It opens its own socket on the address. */
   readonly ownSocket: boolean;
   readonly speaks: boolean;
   readonly verifyFails: boolean;
   readonly leftovers: number;
-  /** With this probability a process of it uses more memory than it may, after so many milliseconds. */
+  /** The probability that a process exceeds its memory limit, after this many milliseconds. */
   readonly leaks: number;
   readonly leakAfter: number;
-  /** With this probability a process of it fails its liveness check, after so many milliseconds. */
+  /** The probability that a process fails its liveness check, after this many milliseconds. */
   readonly fallsIll: number;
   readonly illAfter: number;
 }
 
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** Takes every fault out of a service, its end and its shutdown excepted. */
+/** Removes every fault from a service, except those of its exit and its shutdown. */
 export function soundOf(behaviour: Behaviour): Behaviour {
   return {
     ...behaviour,
@@ -58,9 +58,9 @@ export function soundOf(behaviour: Behaviour): Behaviour {
 }
 
 /**
- * Draws how a generation behaves.
- * @param faults draws of their own for what only a hostile service does
- * @param changes draws of their own for what makes zero replace a worker
+ * Draws the behaviour of a generation.
+ * @param faults separate random numbers for faults of a hostile service only
+ * @param changes separate random numbers for reasons to replace a worker
  * @param soundness the probability of a service without a fault
  */
 export function drawBehaviour(random: Random, faults: Random, changes: Random, soundness: number): Behaviour {
@@ -131,8 +131,8 @@ export const NO_HOOKS: HookSettings = {
 };
 
 /**
- * `extras`, `changes` and `notices`: draws of their own, so that a history with hooks, replacements, or notifications,
- * is else the one without.
+ * `extras`, `changes` and `notices` are separate random numbers. So a history with hooks, replacements or notifications
+ * is otherwise equal to the one without them.
  */
 export function drawSettings(random: Random, extras: Random, changes: Random, notices: Random): Settings {
   const canaries: [CanaryStep[], ...CanaryStep[][]] = [

@@ -4,9 +4,9 @@ import type { Faults } from './faults.ts';
 
 export interface ConnectionsContext {
   readonly faults: Faults;
-  /** Promises have something to do. */
+  /** Called when promises have work. */
   readonly wake: () => void;
-  /** How many connections a worker has accepted and not finished. */
+  /** The number of connections that a worker has accepted and not finished. */
   readonly busy: (key: WorkerKey) => number;
 }
 

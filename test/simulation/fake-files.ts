@@ -2,12 +2,12 @@ import type { ReleaseFiles } from '../../src/supervisor/run/current-executable.t
 import { PATH } from './fake-prepared.ts';
 import type { Random } from './random.ts';
 
-/** The disk that releases are on: one executable, which somebody replaces now and then, and copies of it. */
+/** The disk with the releases: one executable, which is replaced from time to time, and copies of it. */
 export class FakeFiles implements ReleaseFiles {
   readonly #random: Random;
   /** The file at the path of every release. */
   inode = 1;
-  /** By generation: the file that was there when its first process was started. */
+  /** By generation: the file at the start of its first process. */
   readonly #inodes = new Map<number, number>();
   readonly #copies = new Map<number, string>();
 
@@ -15,22 +15,22 @@ export class FakeFiles implements ReleaseFiles {
     this.#random = random;
   }
 
-  /** Another file is there from now on. */
+  /** Replaces the file. */
   replace(): void {
     this.inode += 1;
   }
 
-  /** A generation was made: it runs what is there now. */
+  /** A new generation runs the current file. */
   adopted(generation: number): void {
     this.#inodes.set(generation, this.inode);
   }
 
-  /** A generation was promoted: a copy is made of what it runs, in most cases. */
+  /** A promoted generation gets a copy of its file in most cases. */
   promoted(generation: number): void {
     if (this.#random.chance(0.6)) this.#copies.set(generation, `/copies/${generation}`);
   }
 
-  /** Says what a process of a generation may execute now. */
+  /** Returns the executables that a process of a generation may run now. */
   expected(generation: number): string {
     return this.inode === this.#inodes.get(generation) ? PATH : (this.copyOf(generation) ?? PATH);
   }

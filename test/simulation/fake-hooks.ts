@@ -6,7 +6,7 @@ import type { Random } from './random.ts';
 
 const SIGKILL: ExitStatus = { kind: 'signaled', signal: 'SIGKILL', coreDumped: false };
 
-/** The process of a hook: it exits on its own, on SIGKILL, or, in state D, never. */
+/** The process of a hook: it exits normally, on SIGKILL, or, in state D, never. */
 interface RunningHook {
   readonly name: HookName;
   readonly generation: number;
@@ -14,24 +14,24 @@ interface RunningHook {
   readonly timeout: number;
   readonly stuck: boolean;
   killed: boolean;
-  /** A supervisor that has died since has started it. */
+  /** It was started by a supervisor that has died since. */
   isForeign: boolean;
 }
 
 export interface HooksContext {
   readonly random: Random;
-  /** For hooks that nothing waits for. */
+  /** For hooks that no handover waits for. */
   readonly notices: Random;
   readonly timers: FakeTimers;
   readonly post: (happening: Happening) => void;
   readonly violated: (message: string) => void;
 }
 
-/** Runs the hooks of the configs, and keeps books about them. */
+/** Runs the hooks of the configs, and records them. */
 export class FakeHooks {
-  /** Hooks whose process is there. */
+  /** Hooks whose process runs. */
   readonly running = new Map<number, RunningHook>();
-  /** Handovers whose hook has let them proceed. */
+  /** Handovers whose before-hook has succeeded. */
   readonly allowed = new Set<number>();
   /** Names of the hooks that were started. */
   readonly names: string[] = [];
@@ -41,7 +41,7 @@ export class FakeHooks {
     this.#context = context;
   }
 
-  /** @param timeout of the config; null where the config has no such hook */
+  /** @param timeout of the config; null if the config has no such hook */
   run({ hook, name, handover, generation }: RunHook, timeout: number | null): void {
     const { timers, violated } = this.#context;
     const random = isNotification(name) ? this.#context.notices : this.#context.random;
@@ -69,7 +69,7 @@ export class FakeHooks {
   kill(hook: number): void {
     const { violated } = this.#context;
     const running = this.running.get(hook);
-    // It has exited, and the supervisor does not know.
+    // It has exited, and the supervisor has not received that.
     if (!running) return;
     const random = isNotification(running.name) ? this.#context.notices : this.#context.random;
     if (running.killed && !running.isForeign) violated(`hook ${hook} is killed once`);
@@ -77,7 +77,7 @@ export class FakeHooks {
     if (!running.stuck) this.#end(hook, random.between(0, 20), SIGKILL, null);
   }
 
-  /** Another supervisor continues: nobody looked at its hooks for so long, and their exit status is unknown. */
+  /** Another supervisor continues: its hooks were unobserved for so long, and their exit status is unknown. */
   crash(downtime: number): void {
     for (const running of this.running.values()) {
       running.isForeign = true;

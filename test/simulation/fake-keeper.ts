@@ -2,11 +2,11 @@ import type { Happening } from '../../src/supervisor/run/engine.ts';
 import type { FakeTimers } from './fake-timers.ts';
 import type { Random } from './random.ts';
 
-/** The keeper process: it is started a moment later, if it can be, and somebody kills it now and then. */
+/** The keeper process: it starts a moment later if possible, and is killed from time to time. */
 export class FakeKeeper {
-  /** The version of the set of sockets that it holds; null: no keeper runs. */
+  /** The version of its set of sockets; null: no keeper runs. */
   version: number | null = null;
-  /** As PID 1 zero has none. */
+  /** As PID 1 zero has no keeper. */
   readonly isWanted: boolean;
   readonly #random: Random;
   readonly #timers: FakeTimers;

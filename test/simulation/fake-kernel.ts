@@ -29,17 +29,17 @@ export type FakeCall = Exclude<
 >;
 
 export interface FakeKernelOptions {
-  /** Decides about each call, before it has any effect: the errno's name with which it fails, or null. */
+  /** Decides about each call before it has any effect: the name of the errno with which it fails, or null. */
   readonly refuse?: (call: FakeCall, subject: string | number) => string | null;
-  /** The highest pid. With a small one, numbers are soon used again. */
+  /** The highest pid. With a small one, numbers are soon reused. */
   readonly maxPid?: number;
-  /** Called when a process was spawned, before the supervisor knows its number. */
+  /** Called when a process was spawned, before the supervisor receives its pid. */
   readonly onSpawn?: (process: FakeProcess) => void;
-  /** Called when a socket is made blocking that a running process has. */
+  /** Called when a socket of a running process is made blocking. */
   readonly onMadeBlocking?: (process: FakeProcess) => void;
 }
 
-/** Something that the kernel has to tell the supervisor. The simulation chooses when, and in which order. */
+/** A notification of the kernel for the supervisor. The simulation chooses time and order. */
 export interface Notice {
   readonly kind: 'child_signal' | 'pidfd' | 'datagram' | 'pipe' | 'deferred';
   readonly run: () => void;
@@ -56,8 +56,8 @@ const FIRST_FD = 100;
 const MAX_DATAGRAMS = 10;
 
 /**
- * A kernel in memory, as far as supervising processes needs one. The kernel does nothing on its own: the world forks,
- * signals and ends processes, and delivers what the supervisor is to notice.
+ * A kernel in memory with the calls for supervising processes. The kernel does nothing itself: the world forks, signals
+ * and ends processes, and delivers the notifications to the supervisor.
  */
 export class FakeKernel implements Kernel {
   readonly #options: FakeKernelOptions;
@@ -80,11 +80,12 @@ export class FakeKernel implements Kernel {
     return this.processes.supervisor.pid;
   }
 
-  // What the world does.
+  // Actions of the world.
 
   /**
-   * SIGKILL to the supervisor: everything that it had is closed, and its children are init's. Another one follows.
-   * @param isUpgrade execve(2) instead: the process and its children stay, and what is pending for it
+   * SIGKILL to the supervisor: its descriptors are closed, and init becomes the parent of its children. Another
+   * supervisor follows.
+   * @param isUpgrade execve(2) instead: the process, its children and their pending notifications stay
    */
   crash(isUpgrade = false): void {
     for (const descriptor of this.#descriptors.values()) {
@@ -98,7 +99,7 @@ export class FakeKernel implements Kernel {
     this.#watches.clear();
     this.#signalListeners.clear();
     this.#deferred = [];
-    // A SIGCHLD that comes during the exec is lost.
+    // A SIGCHLD during the exec is lost.
     if (isUpgrade) this.processes.hasChildSignal = false;
     else this.processes.replaceSupervisor();
   }
@@ -108,7 +109,7 @@ export class FakeKernel implements Kernel {
     return [...this.#descriptors.keys()];
   }
 
-  /** Sends a datagram to a socket of the supervisor; false when there is none, or its queue is full. */
+  /** Sends a datagram to a socket of the supervisor; false if there is none, or if its queue is full. */
   notify(sender: FakeProcess, text: string, path = sender.variable('NOTIFY_SOCKET')): boolean {
     const socket = this.#sockets.get(path ?? '');
     if (!socket || socket.queue.length > MAX_DATAGRAMS) return false;
@@ -117,7 +118,7 @@ export class FakeKernel implements Kernel {
     return true;
   }
 
-  /** Everything that the supervisor could notice now. A descriptor stays ready until the supervisor has read it. */
+  /** Every pending notification for the supervisor. A descriptor stays ready until the supervisor has read it. */
   notices(): Notice[] {
     const found: Notice[] = [];
     if (this.processes.hasChildSignal && this.#signalListeners.size > 0)
@@ -146,7 +147,7 @@ export class FakeKernel implements Kernel {
     return found;
   }
 
-  /** Delivers in order until nothing is left to notice. */
+  /** Delivers in order until no notification is pending. */
   settle(): void {
     for (let next = this.notices()[0]; next; next = this.notices()[0]) next.run();
   }
@@ -170,7 +171,7 @@ export class FakeKernel implements Kernel {
     }
   }
 
-  // The kernel as the supervisor sees it.
+  // The kernel as seen by the supervisor.
 
   spawn(request: SpawnRequest): number {
     this.#check('spawn', request.path, 'posix_spawn');
@@ -241,7 +242,7 @@ export class FakeKernel implements Kernel {
   closeFd(fd: number): void {
     const descriptor = this.#descriptors.get(fd);
     if (!descriptor) throw failure('close', 'EBADF', fd);
-    // epoll(7) would drop the watch silently, or not, when a copy of the descriptor is open.
+    // epoll(7) would drop the watch silently, or keep it while a copy of the descriptor is open.
     if (this.#watches.has(fd)) throw new Error(`descriptor ${fd} is closed before its watch`);
     this.#descriptors.delete(fd);
     if (descriptor.kind === 'socket') this.#sockets.delete(descriptor.path);
@@ -255,7 +256,7 @@ export class FakeKernel implements Kernel {
     if (!blocking) return;
     for (const process of this.processes.running) {
       const has = [...(process.request?.descriptors.values() ?? [])].includes(fd);
-      // One that SIGKILL has reached does not accept any more, also in an uninterruptible sleep.
+      // A process with a pending SIGKILL does not accept any more, also in an uninterruptible sleep.
       if (has && !process.isKilled) this.#options.onMadeBlocking?.(process);
     }
   }
@@ -313,7 +314,7 @@ export class FakeKernel implements Kernel {
     return descriptor.pipe.read(chunk.length).copy(chunk);
   }
 
-  /** The second attempt has a descriptor: EMFILE and ENFILE are not injected there. */
+  /** The second attempt has a free descriptor, so EMFILE and ENFILE are not injected there. */
   withSpare<Result>(act: () => Result): Result {
     try {
       return act();
@@ -358,7 +359,7 @@ export class FakeKernel implements Kernel {
     return { read: this.#open({ kind: 'read', pipe }), write: this.#open({ kind: 'write', pipe }) };
   }
 
-  /** The lowest number that is free (open(2)). */
+  /** The lowest free number (open(2)). */
   #open(descriptor: Descriptor): number {
     let fd = FIRST_FD;
     while (this.#descriptors.has(fd)) fd += 1;

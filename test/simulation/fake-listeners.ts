@@ -24,11 +24,11 @@ const CONFIGURED: Address = {
   text: 'tcp:127.0.0.1:80',
 };
 
-/** Descriptors of lanes begin here: the fake kernel's own numbers are smaller. */
+/** The first descriptor of a lane. The fake kernel's own descriptors are lower. */
 const FIRST_FD = 100_000;
 const FDS_PER_LISTENER = 1_000;
 
-/** The lane of a descriptor that a worker was given. */
+/** The lane of a descriptor of a worker. */
 export function laneOf(fd: number): number {
   return (fd - FIRST_FD) % FDS_PER_LISTENER;
 }
@@ -42,23 +42,21 @@ interface LaneWatch {
 
 /** Steered TCP listeners in memory, over the network's queues and programs. */
 export class FakeListeners implements Listeners {
-  /** How many acquisitions are held. */
+  /** The number of held acquisitions. */
   held = 0;
-  /** Test connections that are open. */
+  /** Open test connections. */
   probes = 0;
-  /** Sockets on steered addresses that are no lanes. */
+  /** Sockets on steered addresses that are not lanes. */
   foreign: readonly NamedForeignSocket[] = [];
-  /** The last steering change was performed by every listener. */
+  /** Every listener has performed the last steering change. */
   isSteered = true;
-  /**
-   * When the last change that followed a refused one was performed: until then nobody knows which lanes are reached.
-   */
+  /** The time of the first complete change after a refused one. Until then the reached lanes are unknown. */
   repairedAt = 0;
   /** Lanes whose queues could not be watched at the last attempt. */
   readonly unwatched = new Set<number>();
   /** Lanes whose queues could not be read at the last attempt. */
   readonly unread = new Set<number>();
-  /** Steering changes that only some of the listeners took. */
+  /** Steering changes that only some of the listeners have performed. */
   halfSteered = 0;
   readonly #network: Network;
   readonly #faults: Faults | null;
@@ -99,11 +97,11 @@ export class FakeListeners implements Listeners {
     };
   }
 
-  /** The supervisor has died: the sockets stay, and nobody watches them. */
+  /** The supervisor has died: the sockets stay open, and their watches end. */
   crash(): void {
     this.held = 0;
     this.probes = 0;
-    // What the last change was is not known until the next one.
+    // The last change is unknown until the next one.
     this.isSteered = false;
     this.#watches.clear();
     this.#arrivals.clear();
@@ -116,7 +114,7 @@ export class FakeListeners implements Listeners {
     return new Set([...this.#watches].map(({ lane }) => lane));
   }
 
-  /** Everything that the supervisor could notice now. */
+  /** Every pending notification for the supervisor. */
   notices(): { readonly kind: 'lane'; readonly run: () => void }[] {
     if (this.#watches.size === 0 && this.#arrivals.size === 0) return [];
     const arrivals = [...this.#arrivals]
@@ -143,7 +141,7 @@ export class FakeListeners implements Listeners {
     yield;
   }
 
-  /** Changes one listener after the other. A change that fails leaves the listeners before it changed. */
+  /** Changes one listener after the other. A failed change leaves the previous listeners changed. */
   *steerInSteps(steering: Steering): Generator<void, void, void> {
     const wasSteered = this.isSteered;
     this.isSteered = false;
@@ -211,7 +209,7 @@ export class FakeListeners implements Listeners {
     return this.#network.queue(lane).length;
   }
 
-  /** Every listener is a TCP one: each lane has a socket of its own. */
+  /** Every listener is a TCP one: each lane has its own socket. */
   unattended(lane: number): number {
     return this.queued(lane);
   }

@@ -4,12 +4,12 @@ import type { Faults } from './faults.ts';
 
 export interface MemoryContext {
   readonly faults: Faults;
-  /** Promises have something to do. */
+  /** Called when promises have work. */
   readonly wake: () => void;
   readonly services: readonly FakeService[];
 }
 
-/** Reads what services use: more than the limit, or next to nothing. */
+/** Reads the memory of services: above the limit, or almost none. */
 export function fakeMemory({ faults, wake, services }: MemoryContext): MemoryReader {
   return async (workers, limit) => {
     wake();

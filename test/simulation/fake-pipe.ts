@@ -2,12 +2,12 @@ import type { PipeEvents } from '../../src/linux/pipes.ts';
 
 let lastInode = 0;
 
-/** A pipe of the fake kernel: bytes, and how many hold an end of it. */
+/** A pipe of the fake kernel: its bytes, and the number of its open ends. */
 export class FakePipe {
   readonly inode = ++lastInode;
-  /** Ends that can write, in all processes. */
+  /** Open writing ends in all processes. */
   writers = 0;
-  /** Ends that can read, in the supervisor. */
+  /** Open reading ends in the supervisor. */
   readers = 0;
   reader: PipeEvents | null = null;
   #bytes = Buffer.alloc(0);
@@ -16,13 +16,13 @@ export class FakePipe {
     return this.#bytes.length === 0;
   }
 
-  /** A process has its end for reading, too: without another reader the bytes wait for the next supervisor. */
+  /** The process also holds a reading end. Without another reader the bytes wait for the next supervisor. */
   write(bytes: Buffer): boolean {
     this.#bytes = Buffer.concat([this.#bytes, bytes]);
     return true;
   }
 
-  /** Takes at most so many bytes. */
+  /** Reads at most this many bytes. */
   read(size: number): Buffer {
     const taken = this.#bytes.subarray(0, size);
     this.#bytes = this.#bytes.subarray(size);

@@ -17,14 +17,14 @@ export interface PrepareContext {
   readonly timers: Timers;
   readonly listeners: FakeListeners;
   readonly files: FakeFiles;
-  /** Promises have something to do. */
+  /** Called when promises have work. */
   readonly wake: () => void;
-  /** The probability of a config that is not valid. */
+  /** The probability of an invalid config. */
   readonly failing: number;
   readonly settings: () => Settings;
 }
 
-/** Prepares a handover. Every shape of a config is parsed once. */
+/** Prepares a handover. Every variant of a config is parsed once. */
 export async function fakePrepare(context: PrepareContext): Promise<Prepared | Failure> {
   const { random, faults, listeners, failing } = context;
   await delay(context, random.between(0, 5));
@@ -50,7 +50,7 @@ export const LIVENESS = 'live';
 
 const configs = new Map<string, Config>();
 
-/** Every shape of a config is parsed once. */
+/** The config for these settings. Every variant is parsed once. */
 export function configFor({ gates, handover, liveness }: Settings): Config {
   const shape = [...gates, handover.verify, liveness?.action].join(' ');
   const known = configs.get(shape);

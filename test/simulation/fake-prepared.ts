@@ -6,14 +6,14 @@ import type { Prepared } from '../../src/supervisor/run/prepare.ts';
 
 export const PATH = '/srv/app';
 
-/** The config with this service section, in YAML. */
+/** The config with this service section in YAML. */
 export function configOf(service: string): Config {
   const parsed = parseConfig(`service:\n${service}`, 'simulated.yaml');
   if ('problems' in parsed) assert.fail(JSON.stringify(parsed.problems));
   return parsed.config;
 }
 
-/** What a handover would have prepared, without a file on disk. */
+/** The result of a handover's preparation, without a file on disk. */
 export function preparedOf(config: Config, settings: Settings, acquired: Acquired, inode = 1): Prepared {
   return {
     config,

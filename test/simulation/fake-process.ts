@@ -2,30 +2,30 @@ import type { ProcessStat } from '../../src/linux/procfs.ts';
 import type { SpawnRequest } from '../../src/linux/spawn.ts';
 import type { FakePipe } from './fake-pipe.ts';
 
-/** A process of the fake kernel. The world decides what it does; the kernel does what the process cannot refuse. */
+/** A process of the fake kernel. The world decides its actions. The kernel performs what the process cannot refuse. */
 export class FakeProcess {
   readonly pid: number;
   readonly session: number;
   readonly startTime: number;
   readonly comm: string;
   readonly environment: readonly Buffer[];
-  /** The request that it was spawned with; null for a process that another process forked. */
+  /** The request of its spawn; null for a process that another process forked. */
   readonly request: SpawnRequest | null;
   /** Its ends of pipes, by descriptor number. */
   readonly pipes: Map<number, FakePipe>;
   ppid: number;
   state: 'S' | 'D' | 'Z' = 'S';
-  /** Signals that came in an uninterruptible sleep. */
+  /** Signals received during an uninterruptible sleep. */
   readonly pending = new Set<string>();
-  /** The wait status of wait4(2), once it has exited. */
+  /** The wait status of wait4(2) after its exit. */
   status = 0;
-  /** True once it was waited for: the number may mean another process from then on. */
+  /** True after it was waited for: then another process may get the pid. */
   reaped = false;
-  /** Reacts to signals other than SIGKILL; without a reaction each of them ends the process. */
+  /** Handles signals other than SIGKILL. Without a handler each of them ends the process. */
   onSignal: ((signal: string) => void) | null = null;
   /** Called when it has exited. */
   onEnd: (() => void) | null = null;
-  /** It is another user's, and zero has no CAP_KILL: every signal to it is refused with EPERM (kill(2)). */
+  /** It belongs to another user, and zero has no CAP_KILL: every signal to it fails with EPERM (kill(2)). */
   isProtected = false;
 
   constructor(
@@ -42,7 +42,7 @@ export class FakeProcess {
     this.request = request;
   }
 
-  /** SIGKILL came in an uninterruptible sleep. */
+  /** SIGKILL arrived during an uninterruptible sleep. */
   get isKilled(): boolean {
     return this.pending.has('SIGKILL');
   }
@@ -66,7 +66,7 @@ export class FakeProcess {
     };
   }
 
-  /** The value of a variable that it was started with. */
+  /** The value of a variable in its initial environment. */
   variable(name: string): string | undefined {
     const entry = this.environment.find((one) => one.toString().startsWith(`${name}=`));
     return entry?.toString().slice(name.length + 1);
@@ -79,7 +79,7 @@ export class FakeProcess {
     if (pipe) pipe.writers -= 1;
   }
 
-  /** Writes to its standard output; false when nobody reads it. */
+  /** Writes to its standard output; false without a reader. */
   print(text: string): boolean {
     return this.pipes.get(1)?.write(Buffer.from(text)) ?? false;
   }

@@ -13,16 +13,16 @@ const SUPERVISOR = 2;
 const MAX_PID = 4_194_304;
 
 /**
- * The processes of the fake kernel. The world forks and ends them; the supervisor is one of them, and the subreaper.
+ * The processes of the fake kernel. The world forks and ends them. The supervisor is one of them, and the subreaper.
  */
 export class FakeProcesses {
   supervisor: FakeProcess;
   /** A SIGCHLD is pending. One stands for any number of exits (signal(7)). */
   hasChildSignal = false;
-  /** How often a number was given to another process than the one that had it before. */
+  /** How often a pid was reused by another process. */
   reused = 0;
   readonly #byPid = new Map<number, FakeProcess>();
-  /** How many processes each session has: its number is taken as long as there is one. */
+  /** The number of processes in each session. The number of a session is not reused while it has members. */
   readonly #sessions = new Map<number, number>();
   #zombies: FakeProcess[] = [];
   readonly #used = new Set<number>();
@@ -30,13 +30,13 @@ export class FakeProcesses {
   #lastPid = SUPERVISOR;
   #ticks = 0;
 
-  /** @param maxPid the highest number; with a small one, numbers are soon used again */
+  /** @param maxPid the highest number; with a small one, numbers are soon reused */
   constructor(maxPid = MAX_PID) {
     this.#maxPid = maxPid;
     this.supervisor = this.#addSupervisor(SUPERVISOR);
   }
 
-  /** The supervisor has died, and another one is there. Init reaps the children of the dead one. */
+  /** The supervisor has died, and another one has started. Init reaps the children of the dead one. */
   replaceSupervisor(): void {
     const { pid } = this.supervisor;
     for (const process of this.#byPid.values()) if (process.ppid === pid) process.ppid = INIT;
@@ -47,12 +47,12 @@ export class FakeProcesses {
     this.supervisor = this.#addSupervisor(this.#freePid() ?? pid);
   }
 
-  /** Zombies included. */
+  /** Including zombies. */
   get all(): readonly FakeProcess[] {
     return [...this.#byPid.values()];
   }
 
-  /** Those that have not exited, without the supervisor. */
+  /** All that have not exited, except the supervisor. */
   get running(): readonly FakeProcess[] {
     return this.all.filter((process) => process !== this.supervisor && !process.hasExited);
   }
@@ -61,7 +61,7 @@ export class FakeProcesses {
     return this.#byPid.get(pid);
   }
 
-  /** A child of the supervisor in a session of its own. */
+  /** A child of the supervisor in a separate session. */
   spawn(program: Program, request: SpawnRequest): FakeProcess {
     const pid = this.#nextPid();
     return this.#add({ pid, ppid: this.supervisor.pid, session: pid }, program, request);
@@ -78,8 +78,8 @@ export class FakeProcesses {
   }
 
   /**
-   * Ends a process. Its children are the supervisor's, which is the subreaper of its descendants (prctl(2)), else
-   * init's. Other parents than the supervisor reap their children at once.
+   * Ends a process. Its children are reparented to the supervisor if that is their subreaper (prctl(2)), else to init.
+   * Parents other than the supervisor reap their children immediately.
    */
   end(process: FakeProcess, how: FakeExit): void {
     if (process.hasExited) return;
@@ -98,7 +98,7 @@ export class FakeProcesses {
     process.onEnd?.();
   }
 
-  /** What the kernel does with a signal that was permitted. */
+  /** The kernel's handling of a permitted signal. */
   signal(process: FakeProcess, signal: string): void {
     if (process.hasExited) return;
     if (process.state === 'D') process.pending.add(signal);
@@ -106,7 +106,7 @@ export class FakeProcesses {
     else this.end(process, { signal });
   }
 
-  /** Ends an uninterruptible sleep (state D). The signals that came meanwhile act now. */
+  /** Ends an uninterruptible sleep (state D). Pending signals are delivered now. */
   wake(process: FakeProcess): void {
     if (process.state !== 'D') return;
     process.state = 'S';
@@ -114,7 +114,7 @@ export class FakeProcesses {
     for (const signal of process.pending) this.signal(process, signal);
   }
 
-  /** A zombie of the supervisor, which does not exist any more then. */
+  /** Reaps a zombie of the supervisor, which then no longer exists. */
   reapOne(): FakeProcess | null {
     const zombie = this.#zombies.shift();
     if (!zombie) return null;
@@ -163,7 +163,7 @@ export class FakeProcesses {
     return pid;
   }
 
-  /** Numbers come in turn. One that a process or a session has is left out. */
+  /** Numbers are assigned in sequence. Those of a process or a session are skipped. */
   #freePid(): number | null {
     for (let tries = SUPERVISOR; tries < this.#maxPid; tries += 1) {
       this.#lastPid = this.#lastPid >= this.#maxPid ? SUPERVISOR + 1 : this.#lastPid + 1;

@@ -8,7 +8,7 @@ import type { FakeTimers } from './fake-timers.ts';
 import type { Acceptor, Connection, Network } from './network.ts';
 import type { Random } from './random.ts';
 
-/** Where a service writes its line when it is ready. */
+/** The descriptor for the readiness line of a service. */
 export const READY_FD = 10;
 
 export interface ServiceContext {
@@ -16,27 +16,30 @@ export interface ServiceContext {
   readonly network: Network;
   readonly timers: FakeTimers;
   readonly random: Random;
-  /** For what makes zero replace a worker. */
+  /** For reasons to replace a worker. */
   readonly changes: Random;
-  /** Called when something is broken that no service may see, e.g. a second shutdown signal. */
+  /** Called for a violation that a service must never see, e.g. a second shutdown signal. */
   readonly violated: (message: string) => void;
 }
 
-/** The place of a process, as its environment has it. */
+/** The key of a process according to its environment. */
 export interface ServicePlace {
   readonly generation: number;
   readonly worker: number;
   readonly incarnation: number;
 }
 
-/** The place that a process was started in: the last part of its NOTIFY_SOCKET. */
+/** The key with which a process was started: the last part of its NOTIFY_SOCKET. */
 export function placeOf(process: FakeProcess): ServicePlace {
   const name = process.variable('NOTIFY_SOCKET')?.split('/').at(-1) ?? '';
   const [generation = -1, worker = -1, incarnation = -1] = name.split('.').map(Number);
   return { generation, worker, incarnation };
 }
 
-/** A worker as it is, whatever the supervisor believes: it accepts, says that it is ready, hangs, forks, crashes. */
+/**
+ * A worker and its real state, independent of the supervisor's view: it accepts, reports readiness, hangs, forks,
+ * crashes.
+ */
 export class FakeService implements Acceptor {
   readonly generation: number;
   readonly worker: number;
@@ -47,19 +50,19 @@ export class FakeService implements Acceptor {
   readonly since: number;
   /** Its main process. */
   process: FakeProcess;
-  /** The pid that it was spawned with. */
+  /** The pid of its spawn. */
   readonly spawnedPid: number;
   alive = true;
   accepting = false;
   hung = false;
-  /** It uses more memory than it may. */
+  /** It exceeds its memory limit. */
   leaks = false;
   /** It fails its liveness check. */
   isIll = false;
   readonly open = new Set<Connection>();
-  /** Gates that it has done its part for, besides `accept`. */
+  /** Gates for which it has done its part, besides `accept`. */
   readonly passed = new Set<string>();
-  /** Listeners that it has accepted a test connection on. */
+  /** Listeners on which it has accepted a test connection. */
   readonly accepted = new Set<string>();
   signalled = false;
   /** The supervisor died while it sent the shutdown signal. */
@@ -87,12 +90,12 @@ export class FakeService implements Acceptor {
     return this.process.pid;
   }
 
-  /** No signal ends it: it is another user's, or the kernel holds it. */
+  /** No signal ends it: it belongs to another user, or is in state D. */
   get isUnstoppable(): boolean {
     return this.process.isProtected || this.process.isKilled;
   }
 
-  /** It does not accept, or has not for a long time after its start. */
+  /** It does not accept, or starts accepting only long after its start. */
   get isIdle(): boolean {
     return this.hung || !this.behaviour.accepts || this.behaviour.acceptAfter > 1_000;
   }
@@ -128,7 +131,7 @@ export class FakeService implements Acceptor {
     this.#after(crash, () => this.#exit(behaviour.exit));
   }
 
-  /** Runs later, if it has not exited by then. */
+  /** Runs the callback later, unless the process has exited by then. */
   #after(delay: number, run: () => void): void {
     if (delay === Number.POSITIVE_INFINITY) return;
     this.#context.timers.set(delay, () => {
@@ -151,7 +154,7 @@ export class FakeService implements Acceptor {
       this.process.closePipe(READY_FD);
       return;
     }
-    // From now on it may be promoted.
+    // It may be promoted from now on.
     this.passed.add('ready_fd').add('notify');
     pipe?.write(Buffer.from('\n'));
     this.#notify('READY=1');
@@ -161,7 +164,7 @@ export class FakeService implements Acceptor {
     this.#context.kernel.notify(this.process, text);
   }
 
-  /** An uninterruptible sleep (state D): it does nothing, and no signal reaches it. */
+  /** An uninterruptible sleep (state D): it does nothing, and receives no signal. */
   #sleep(): void {
     const { kernel, random } = this.#context;
     const { process } = this;
@@ -175,7 +178,7 @@ export class FakeService implements Acceptor {
     });
   }
 
-  /** MAINPID=, right before the process that says so exits. */
+  /** Sends MAINPID= right before the sender exits. */
   #replaceMain(): void {
     const { kernel, random } = this.#context;
     const before = this.process;
@@ -187,7 +190,7 @@ export class FakeService implements Acceptor {
     kernel.processes.end(before, { code: 0 });
   }
 
-  /** Null when no number is free (EAGAIN). */
+  /** null if no pid is free (EAGAIN). */
   #fork(session: 'same' | 'new'): FakeProcess | null {
     try {
       return this.#context.kernel.processes.fork(this.process, session);
@@ -203,7 +206,7 @@ export class FakeService implements Acceptor {
     if (this.signalled) return;
     this.signalled = true;
     if (this.behaviour.ignoresSignal || this.hung) return;
-    // Without a graceful stop it dies at once, with everything it has accepted.
+    // Without a graceful stop it exits immediately, and drops accepted connections.
     this.accepting = false;
     if (this.behaviour.graceful) this.#after(random.between(0, 3_000), () => this.#exit({ code: 0 }));
     else this.#exit({ code: 0 });

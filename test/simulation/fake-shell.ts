@@ -17,7 +17,7 @@ import { FakeTimers } from './fake-timers.ts';
 import { Network } from './network.ts';
 import { Random } from './random.ts';
 
-/** The shell's own generations, processes and gates over a fake kernel, fake listeners and a fake clock. */
+/** The real generations, processes and gates of the shell over a fake kernel, fake listeners and a fake clock. */
 export class FakeShell {
   readonly kernel: FakeKernel;
   readonly timers = new FakeTimers();
@@ -69,7 +69,7 @@ export class FakeShell {
     return prepared;
   }
 
-  /** A process accepts from this lane from now on. */
+  /** A process starts accepting from this lane. */
   accept(lane: number): void {
     this.network.begin({
       generation: 1,
@@ -85,7 +85,7 @@ export class FakeShell {
     });
   }
 
-  /** What was posted of one type, in order. */
+  /** The posted events of one type, in order. */
   all<Type extends Happening['type']>(type: Type): Extract<Happening, { type: Type }>[] {
     return this.posted.filter((one): one is Extract<Happening, { type: Type }> => one.type === type);
   }

@@ -1,6 +1,6 @@
 import { Sink } from '../../src/workers/output/sink.ts';
 
-/** Where output goes that nobody reads. */
+/** A sink for output without a reader. */
 export function nowhere(): Sink {
   return new Sink({ fd: -1, system: { open: () => NOWHERE, after: () => () => {} } });
 }

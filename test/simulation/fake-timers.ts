@@ -2,7 +2,7 @@ import type { Timers } from '../../src/readiness/index.ts';
 
 interface Timer {
   readonly at: number;
-  /** Timers of the same time run in the order in which they were set. */
+  /** Timers of the same time run in the order of their creation. */
   readonly order: number;
   run: (() => void) | null;
 }
@@ -10,7 +10,7 @@ interface Timer {
 const isBefore = (one: Timer, other: Timer): boolean =>
   one.at < other.at || (one.at === other.at && one.order < other.order);
 
-/** A clock in whole milliseconds that moves when the world says so, and the timers that follow it: a binary heap. */
+/** A clock in whole milliseconds that the world moves, and its timers in a binary heap. */
 export class FakeTimers implements Timers {
   now = 0;
   readonly #heap: Timer[] = [];
@@ -23,18 +23,18 @@ export class FakeTimers implements Timers {
     return timer;
   }
 
-  /** The timer stays in the heap, and does nothing when its time comes. */
+  /** The timer stays in the heap, and does nothing when it is due. */
   clear(handle: unknown): void {
     (handle as Timer).run = null;
   }
 
-  /** When the next timer is due; Infinity without one. */
+  /** The time of the next timer; Infinity without one. */
   get next(): number {
     while (this.#heap[0]?.run === null) this.#take();
     return this.#heap[0]?.at ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Moves the clock to the next timer and runs it. A clock that was moved further stays. */
+  /** Moves the clock to the next timer and runs it. The clock never moves back. */
   runNext(): void {
     this.now = Math.max(this.now, this.next);
     const timer = this.#take();
@@ -43,7 +43,7 @@ export class FakeTimers implements Timers {
     run?.();
   }
 
-  /** Lets time go by, and runs what is due on the way, in order. */
+  /** Moves the clock, and runs the timers that are due on the way, in order. */
   advance(ms: number): void {
     const end = this.now + ms;
     while (this.next <= end) this.runNext();

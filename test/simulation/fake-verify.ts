@@ -6,14 +6,14 @@ import type { Random } from './random.ts';
 export interface VerifyContext {
   readonly random: Random;
   readonly timers: Timers;
-  /** Promises have something to do. */
+  /** Called when promises have work. */
   readonly wake: () => void;
-  /** Whether the worker that these variables specify passes its liveness check. */
+  /** Whether the worker in these variables passes its liveness check. */
   readonly isAlive: (variables: Readonly<Record<string, string>>) => boolean;
   readonly behaviours: ReadonlyMap<number, Behaviour>;
 }
 
-/** Runs the command of `verify`, which fails or not as the newest generation behaves, and those of liveness checks. */
+/** Runs the command of `verify`, whose result depends on the newest generation, and those of liveness checks. */
 export class FakeVerify {
   readonly #context: VerifyContext;
   #generation = 0;

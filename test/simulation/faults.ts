@@ -3,7 +3,7 @@ import { ListenerError } from '../../src/listeners/listener-error.ts';
 import type { FakeCall } from './fake-kernel.ts';
 import type { Random } from './random.ts';
 
-/** Calls of the supervisor that can fail: those of the kernel, and those of everything else that is a fake. */
+/** Calls of the supervisor that can fail: those of the kernel, and of every other fake. */
 export type FaultyCall =
   | FakeCall
   | 'steer'
@@ -28,7 +28,7 @@ export type FaultyCall =
 
 type Errnos = readonly [string, ...string[]];
 
-/** The errnos of each call, as its manual page has them. A call without an entry is not refused. */
+/** The errnos of each call according to its manual page. A call without an entry is never refused. */
 const ERRNOS: { readonly [C in FaultyCall]?: Errnos } = {
   spawn: ['EAGAIN', 'ENOMEM'],
   openPidfd: ['EMFILE', 'ENFILE', 'ENOMEM'],
@@ -55,7 +55,7 @@ const ERRNOS: { readonly [C in FaultyCall]?: Errnos } = {
   writeState: ['ENOSPC'],
 };
 
-/** Calls that are made once for a step, while others are made ten times. */
+/** Weights of calls that are made once per step, while others are made ten times. */
 const WEIGHTS: { readonly [C in FaultyCall]?: number } = {
   steer: 4,
   watchLane: 4,
@@ -63,15 +63,15 @@ const WEIGHTS: { readonly [C in FaultyCall]?: number } = {
   writeState: 0.5,
 };
 
-/** What goes wrong, by the seed: calls that are refused with an errno, and exceptions that are defects of zero. */
+/** Faults by the seed: calls that fail with an errno, and exceptions that stand for defects of zero. */
 export class Faults {
-  /** How often each fault happened: errnos by their names, and `exception`. */
+  /** The number of each fault: errnos by their names, and `exception`. */
   readonly counts: Record<string, number> = {};
-  /** Processes that a defect kept a signal from. */
+  /** Processes that did not get a signal because of a defect. */
   readonly spared = new Set<string | number>();
-  /** No fault comes any more. */
+  /** No more faults are injected. */
   isCalm = false;
-  /** The messages of the exceptions so far. Each has its number. */
+  /** The messages of the exceptions so far. Each has its own number. */
   readonly exceptions: string[] = [];
   readonly random: Random;
   readonly #level: number;
@@ -83,7 +83,7 @@ export class Faults {
     this.#exceptionLevel = random.pick([0, 0, 0, 0.001, 0.01]);
   }
 
-  /** The errno's name with which this call fails, or null. Throws a TypeError where the call is to have a defect. */
+  /** The name of the errno with which this call fails, or null. Throws a TypeError if the call has a defect. */
   refuse(call: FaultyCall, subject: string | number = ''): string | null {
     if (this.isCalm) return null;
     this.raise(call, subject);
@@ -100,13 +100,13 @@ export class Faults {
     if (errno !== null) throw new SystemError(call, errnoNumber(errno), subject);
   }
 
-  /** The same as ListenerError. */
+  /** Throws a ListenerError in the same case. */
   checkListener(call: FaultyCall, listener: string): void {
     const errno = this.refuse(call);
     if (errno !== null) throw listenerError(call, errno, listener);
   }
 
-  /** Throws a TypeError, if this call is to have a defect. */
+  /** Throws a TypeError if this call has a defect. */
   raise(call: FaultyCall, subject: string | number = ''): void {
     if (this.#exceptionLevel === 0 || this.isCalm || !this.random.chance(this.#exceptionLevel)) return;
     if (call === 'sendSignal' || call === 'openPidfd') this.spared.add(subject);
@@ -116,7 +116,7 @@ export class Faults {
     throw new TypeError(message);
   }
 
-  /** Notes that something happened, for the tally. */
+  /** Counts an occurrence for the tally. */
   count(name: string): void {
     this.counts[name] = (this.counts[name] ?? 0) + 1;
   }

@@ -1,4 +1,4 @@
-// A thread of its own for some of the histories.
+// A separate thread for some of the histories.
 import { parentPort, workerData } from 'node:worker_threads';
 import { simulateMany } from './history.ts';
 

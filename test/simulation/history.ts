@@ -2,12 +2,12 @@ import { checkInvariants } from './invariants.ts';
 import { checkEnd, checkQuiet } from './invariants-end.ts';
 import { type Mutation, World } from './world.ts';
 
-/** Long enough for every handshake, backoff and drain to be over. */
+/** Longer than every handshake, backoff and drain. */
 const QUIET = 400_000;
 
 /**
- * One random history: a start, requests, commands and connections at random moments, a stop (gentle or not) at the end.
- * Rejects with its seed and its last steps where a promise was broken.
+ * One random history: a start, requests, commands and connections at random moments, and a graceful or immediate stop
+ * at the end. Rejects with its seed and its last steps if an invariant was violated.
  */
 export async function simulate(seed: number, mutation: Mutation = {}): Promise<World> {
   const world = new World(seed, checkInvariants, mutation);
@@ -16,7 +16,7 @@ export async function simulate(seed: number, mutation: Mutation = {}): Promise<W
     const isQuiet = world.random.chance(0.4);
     await world.run(4_000, time + 10_000);
     if (isQuiet) {
-      // From now on nothing is refused any more.
+      // From now on no call is refused.
       world.faults.isCalm = true;
       await world.run(4_000, time + 10_000 + QUIET);
       if (world.clock >= QUIET) checkQuiet(world);
@@ -35,7 +35,7 @@ export async function simulate(seed: number, mutation: Mutation = {}): Promise<W
   return world;
 }
 
-/** The start, and everything that operators and clients do. Returns when the last request comes. */
+/** Plans the start, and all actions of operators and clients. Returns the time of the last request. */
 function plan(world: World): number {
   const { random } = world;
   world.after(0, () => world.request('start'));
@@ -73,7 +73,7 @@ function planRequest(world: World, time: number): void {
     }),
   );
   if (extras.chance(0.3)) world.after(time + extras.between(0, 20_000), () => world.files.replace());
-  // What is under way when a generation is replaced.
+  // The requests in progress when a generation is replaced.
   world.after(time + random.between(0, 2_000), () => {
     for (let burst = random.pick([0, 1, 8]); burst > 0; burst--) world.network.arrive();
   });
@@ -91,24 +91,24 @@ function stop(world: World): void {
   world.after(random.between(0, 5_000), () => world.post({ type: 'stop', by: 'operator', now: false }));
 }
 
-/** What came of many histories. */
+/** The results of many histories. */
 export interface Tally {
   /** Verdicts by outcome. */
   readonly outcomes: Readonly<Record<string, number>>;
-  /** Processes that were started for what waited in a lane without anybody. */
+  /** Rescue workers that were started for connections in a lane without a worker. */
   readonly rescued: number;
-  /** Hooks that were started, by name. */
+  /** Started hooks by name. */
   readonly hooked: Readonly<Record<string, number>>;
-  /** Workers that were replaced, or could not be. */
+  /** Workers that were replaced, or could not be replaced. */
   readonly replaced: number;
   readonly notReplaced: number;
   /** Requests for another number of workers, by outcome. */
   readonly scaled: Readonly<Record<string, number>>;
-  /** Connections. */
+  /** Served connections. */
   readonly served: number;
-  /** Faults that happened, by name. */
+  /** Injected faults by name. */
   readonly faults: Readonly<Record<string, number>>;
-  /** Supervisors that were killed, in a step and between two. */
+  /** Killed supervisors, within a step and between two steps. */
   readonly died: { readonly inStep: number; readonly atRest: number };
   /** Supervisors that were upgraded in place. */
   readonly upgraded: number;

@@ -9,7 +9,7 @@ import type { World } from './world.ts';
 
 type Answer = Extract<Effect, { type: 'verdict' }>;
 
-/** Every caller gets one answer, in time, and the answer is true when it is given. */
+/** Every caller gets exactly one answer in time, and the answer is correct when it is given. */
 export function answersAreTrue(world: World, step: Step): void {
   promotionsStay(world, step.effects);
   supersededIsReplaced(step);
@@ -17,9 +17,9 @@ export function answersAreTrue(world: World, step: Step): void {
   for (const effect of step.effects) {
     if (effect.type !== 'verdict') continue;
     onlyTheSameIsMerged(world, effect);
-    // Callers whose time ended while no supervisor ran are answered as if it had ended just before the rest.
+    // Callers whose deadline passed while no supervisor ran are answered first.
     if (step.event.type === 'continued') continue;
-    // The end of the supervisor answers everybody, and whatever is still to come does not.
+    // The exit of the supervisor answers every caller, and later events do not.
     if (world.state.stop || world.state.exit) continue;
     outcomeIsTrue(world, step, effect);
     if (effect.verdict.outcome === 'promoted') oldGenerationWasAsked(world, effect);
@@ -29,7 +29,7 @@ export function answersAreTrue(world: World, step: Step): void {
   }
 }
 
-/** What was said to serve is never rolled back. */
+/** A generation that was reported as promoted is never rolled back. */
 function promotionsStay(world: World, effects: readonly Effect[]): void {
   for (const effect of effects) {
     if (effect.type !== 'report' || effect.fact.event !== 'generation_rolled_back') continue;
@@ -41,7 +41,7 @@ function promotionsStay(world: World, effects: readonly Effect[]): void {
   }
 }
 
-/** A handover is superseded by the one that begins in the same step, or by the request that asks for it. */
+/** A handover is superseded by the one that begins in the same step, or by the request for it. */
 function supersededIsReplaced({ event, effects }: Step): void {
   const isSuperseded = effects.some(
     (effect) =>
@@ -54,7 +54,7 @@ function supersededIsReplaced({ event, effects }: Step): void {
   assert.ok(isReplaced, 'a handover was superseded, and nothing took its place');
 }
 
-/** A caller that has no answer waits for something, and not beyond its own deadline. */
+/** A caller without an answer waits for something, and not beyond its own deadline. */
 function everybodyIsAnsweredInTime(world: World): void {
   const { state, books } = world;
   const waiting = new Set(callersIn(state).map(({ ticket }) => ticket));
@@ -87,7 +87,7 @@ function outcomeIsTrue({ state }: World, { before }: Step, { verdict }: Answer):
     assert.notEqual(state.handover?.id ?? null, handover ?? -1, `${outcome}, but in progress`);
   if (outcome === 'in_progress') {
     const owes = ['serving', 'retiring'].includes(generationOf(state, generation)?.stage.name ?? '');
-    // The handover that it waited for may end in the same step, behind the answer.
+    // The awaited handover may end in the same step after the answer.
     const waited = before.handover !== null && before.pending !== null;
     const proceeds = state.handover !== null || state.pending !== null || owes || waited;
     assert.ok(proceeds, 'in progress, but nothing is');
@@ -96,17 +96,17 @@ function outcomeIsTrue({ state }: World, { before }: Step, { verdict }: Answer):
   assert.ok(serving.includes(incumbent), 'it does not serve');
 }
 
-/** As long as no worker of the old generation was asked to stop, zero could still return to it. */
+/** Until a worker of the old generation was asked to stop, zero could still roll back to it. */
 function oldGenerationWasAsked(world: World, { verdict }: Answer): void {
   const { state, books } = world;
   const old = generationOf(state, books.replaced.get(verdict.generation ?? -1) ?? null);
   const promoted = generationOf(state, verdict.generation);
   if (!old || promoted?.stage.name !== 'serving') return;
   const own = ownWorkers(old);
-  // A process that is being started for a generation that stops is asked as soon as it is there.
+  // A process that is being started for a stopping generation is asked to stop after its start.
   const isStopping = old.stage.name === 'stopping';
   const isLeft = own.some(({ life }) => life.name === 'up' || (life.name === 'spawning' && !isStopping));
-  // A worker that was hung got SIGKILL instead of its shutdown signal.
+  // A hung worker got SIGKILL instead of its shutdown signal.
   const wasAsked = own.some(
     (worker) => worker.life.name === 'stopping' || books.asked.has(nameOf(keyOf(old.id, worker))),
   );
@@ -119,7 +119,7 @@ const keyOf = (generation: number, { index, incarnation }: { index: number; inca
   incarnation,
 });
 
-/** A handover is given up for its callers' deadlines only when the last of them is over. */
+/** A handover is cancelled by the deadlines of its callers only after the last of them. */
 function nobodyElseWaits({ books }: World, { before, at, effects }: Step, { tickets }: Answer): void {
   for (const ticket of tickets) {
     const deadline = books.requests.get(ticket)?.deadline ?? Number.POSITIVE_INFINITY;

@@ -6,14 +6,14 @@ import { exceptionsAreReported } from './invariants-failures.ts';
 import type { World } from './world.ts';
 
 /**
- * When nothing has happened for a long time and a sound service serves, everything that the kernel accepted has been
- * served, and every lane that no worker has can be used again.
+ * After a long time without events, with a sound service, everything that the kernel accepted has been served, and
+ * every lane without a worker can be reused.
  */
 export function checkQuiet(world: World): void {
   const serving = world.serving();
   const behaviour = serving === null ? undefined : world.behaviours.get(serving);
   if (world.exit || world.state.stop || world.state.handover || !behaviour || !isSound(behaviour)) return;
-  // With shutdown_timeout 0 a worker that does not stop keeps its lane, and what waits in it.
+  // With shutdown_timeout 0 a worker that does not exit keeps its lane and the connections in it.
   const endless = world.state.generations
     .flatMap(({ workers }) => workers)
     .filter(({ life }) => life.name === 'stopping' && life.killAt === null);
@@ -28,7 +28,7 @@ export function checkQuiet(world: World): void {
   }
 }
 
-/** What must be true when a history is over: every wait had an end. */
+/** The conditions at the end of a history: every wait has ended. */
 export function checkEnd(world: World): void {
   exceptionsAreReported(world);
   if (world.exit === null) {
@@ -67,7 +67,7 @@ export function checkEnd(world: World): void {
 }
 
 /**
- * A start that failed was to be undone, and a defect kept SIGKILL from the process, which may have named a successor
+ * A failed start had to be undone, and a defect prevented SIGKILL to the process, which may have announced a successor
  * since.
  */
 function wasLost({ books, faults }: World, service: FakeService): boolean {
@@ -75,7 +75,7 @@ function wasLost({ books, faults }: World, service: FakeService): boolean {
 }
 
 /**
- * A service that named another main process while no supervisor ran: that process is known by its environment alone,
+ * A service announced another main process while no supervisor ran. That process is found only by its environment,
  * which the kernel may refuse to show.
  */
 function wasHidden({ books, crashes, faults }: World, service: FakeService): boolean {

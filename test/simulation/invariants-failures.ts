@@ -5,10 +5,10 @@ import { KILL_TIME } from '../../src/lifecycle/stopping.ts';
 import { nameOf, type Step } from './books.ts';
 import type { World } from './world.ts';
 
-/** The longest pause between two attempts of a step that fails. */
+/** The longest pause between two attempts of a failing step. */
 const MAX_PAUSE = 10_000;
 
-/** Whatever the kernel refuses is reported, attempted again, and holds nobody up without end. */
+/** Every refusal of the kernel is reported and retried, and never blocks anything without end. */
 export function failuresAreHandled(world: World, step: Step): void {
   refusedSignalsAreReported(world, step);
   failedStepsAreAttemptedAgain(world);
@@ -28,7 +28,7 @@ function refusedSignalsAreReported({ books }: World, { before, event }: Step): v
   );
 }
 
-/** A step that failed is followed by a next attempt, as long as there is something to do. */
+/** A failed step is followed by another attempt while it is still needed. */
 function failedStepsAreAttemptedAgain(world: World): void {
   if (world.exit !== null || world.state.exit !== null) return;
   for (const [name, { effect, since }] of world.books.failing) {
@@ -64,12 +64,12 @@ function isWanted({ state, books }: World, effect: Effect): boolean {
     case 'keep_sockets':
       return effect.version === state.sockets;
     default:
-      // What is done once, e.g. the release of a generation, is reported.
+      // A step that is attempted only once, e.g. the release of a generation, is reported.
       return false;
   }
 }
 
-/** A worker that was asked to stop is not waited for longer than its config says. */
+/** The wait for a worker that was asked to stop ends after its configured time. */
 function stopsEnd({ state, clock, books }: World): void {
   for (const { id, workers, settings } of state.generations) {
     if (settings.shutdownTimeout === 0) continue;
@@ -85,18 +85,18 @@ function stopsEnd({ state, clock, books }: World): void {
 }
 
 /**
- * Calls whose exceptions somebody takes in: as a reason that is told when it matters, or as one report of many failures
- * in a row.
+ * Calls whose exceptions are handled by their caller: as a reason in a later report, or as one report of many
+ * consecutive failures.
  */
 const ABSORBED =
   /in (openProbe|openPidfd|environmentOf|unlink|readConnections|readMemory|listProcesses|queued|watchLane|foreignSockets|boundSockets)$/;
 
-/** The processes of an adopted service are looked at with each reading of its connections. */
+/** The processes of an adopted service are checked with each reading of its connections. */
 const ABSORBED_OF_ADOPTED = /in processStat$/;
 
 const STACK = /\n +at /;
 
-/** Every exception is reported once, with its stack, or is part of the answer to what it made fail. */
+/** Every exception is reported once with its stack, or is part of the answer to the failed operation. */
 export function exceptionsAreReported({ adopts, books, faults }: World): void {
   const errors = books.facts.filter((fact) => fact.event === 'error');
   const stacks = [

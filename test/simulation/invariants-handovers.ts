@@ -3,7 +3,10 @@ import { openHandovers } from '../../src/lifecycle/requests.ts';
 import type { Step } from './books.ts';
 import type { World } from './world.ts';
 
-/** Every request has a number from the beginning, and every number gets exactly one last word, which is what its callers got. */
+/**
+ * Every request has a number from its start, and every number gets exactly one final verdict, which is that of its
+ * callers.
+ */
 export function handoversAreConcluded({ state, books }: World, { before, effects }: Step): void {
   const open = openHandovers(state);
   assert.equal(new Set(open).size, open.length, `two requests have one number: ${open}`);
@@ -28,7 +31,7 @@ export function handoversAreConcluded({ state, books }: World, { before, effects
   answersAgree(effects, concluded);
 }
 
-/** Callers that are answered with the end of a handover get what everybody else gets. */
+/** Callers that are answered at the end of a handover all get the same verdict. */
 function answersAgree(
   effects: Step['effects'],
   concluded: readonly { readonly handover: number | null; readonly outcome: string }[],

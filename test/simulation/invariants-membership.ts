@@ -6,7 +6,7 @@ import type { Step } from './books.ts';
 import { passedItsGates } from './invariants-steering.ts';
 import type { World } from './world.ts';
 
-/** Workers join and leave the generation that serves without anybody noticing. */
+/** Workers join and leave the serving generation without an effect on clients. */
 export function workersComeAndGoUnnoticed(world: World, step: Step): void {
   onlyReadyWorkersJoin(world, step);
   nobodyGoesBeforeAnotherHasCome(world, step);
@@ -38,7 +38,7 @@ function sameProcess(generation: Generation | undefined, { index, incarnation }:
   return found?.incarnation === incarnation ? found : undefined;
 }
 
-/** A worker is replaced when the new one is ready. Only a request for fewer workers makes them fewer. */
+/** A worker is replaced when the new one is ready. Only a request for fewer workers reduces their number. */
 function nobodyGoesBeforeAnotherHasCome({ state }: World, { before, effects }: Step): void {
   const isScaledDown = effects.some(
     (effect) =>
@@ -52,7 +52,7 @@ function nobodyGoesBeforeAnotherHasCome({ state }: World, { before, effects }: S
   }
 }
 
-/** No replacement takes a live lane away: new connections may go to every worker that serves well. */
+/** No replacement removes a live lane from the steering: new connections may go to every healthy worker. */
 function liveWorkersAreSteeredTo({ state }: World): void {
   const incumbent = generationOf(state, state.incumbent);
   const main = state.demands.steering?.main ?? [];

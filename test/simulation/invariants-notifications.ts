@@ -5,7 +5,7 @@ import type { Step } from './books.ts';
 import { isNotification } from './fake-hooks.ts';
 import type { World } from './world.ts';
 
-/** Hooks for what happens without an operator run once for each happening, and nothing waits for them. */
+/** Hooks for events without an operator run once for each event, and nothing waits for them. */
 export function notificationsAreSentOnce(world: World, step: Step): void {
   const { state } = world;
   nothingWaitsForThem(state);
@@ -16,7 +16,7 @@ export function notificationsAreSentOnce(world: World, step: Step): void {
   recoveriesAreReported(world, step);
 }
 
-/** One that is past its time limit is being ended, and another one may wait behind it. */
+/** A hook past its time limit is being ended, and another one may wait behind it. */
 function inTime({ state, clock }: World): State['notifications'] {
   return state.notifications.filter(({ running }) => !running || (!running.killed && clock < running.until));
 }
@@ -31,7 +31,7 @@ function nothingWaitsForThem({ hooks, owed, handover }: State): void {
     assert.ok(known.has(handover.step.hook), 'a handover waits for a hook of no handover');
 }
 
-/** Not once for each crash: once, until a worker has been up for `resetAfter`. */
+/** The hook runs once, not for each crash, until a worker has run for `resetAfter`. */
 function crashLoopsAreReportedOnce({ books, state }: World, { before, effects }: Step): void {
   for (const effect of effects) {
     if (effect.type !== 'report' || effect.fact.event !== 'worker_exited') continue;
@@ -39,7 +39,7 @@ function crashLoopsAreReportedOnce({ books, state }: World, { before, effects }:
     const { resetAfter = 0 } = books.settings.get(generation)?.restart ?? {};
     if (uptime >= resetAfter) books.crashLoops.delete(`${generation}.${worker}`);
   }
-  // A worker that takes the place of one that was up for long begins anew.
+  // A worker that replaces a long-running one starts without crashes.
   for (const { id, workers } of before.generations) {
     for (const { index, attempts } of workers) if (attempts === 0) books.crashLoops.delete(`${id}.${index}`);
   }
@@ -51,7 +51,7 @@ function crashLoopsAreReportedOnce({ books, state }: World, { before, effects }:
   }
 }
 
-/** A supervisor that continues the service of a dead one runs the hook of the generation that serves. */
+/** A supervisor that continues the service of a dead one runs the hook of the serving generation. */
 function recoveriesAreReported(world: World, { before, event }: Step): void {
   const { state } = world;
   if (event.type !== 'continued' || event.planned || state.stop || state.exit) return;

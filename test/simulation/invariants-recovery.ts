@@ -4,7 +4,7 @@ import { candidateOf, generationOf } from '../../src/lifecycle/state.ts';
 import { nameOf, type Step } from './books.ts';
 import type { World } from './world.ts';
 
-/** A supervisor continues from the state of a dead one, and nobody notices. */
+/** A supervisor continues from the state of a dead one without an effect on clients. */
 export function recoveriesAreUnnoticed(world: World, step: Step): void {
   nobodyIsStartedTwice(world, step);
   if (step.event.type !== 'continued') return;
@@ -13,7 +13,7 @@ export function recoveriesAreUnnoticed(world: World, step: Step): void {
   everyWorkerIsKnown(world);
 }
 
-/** A place has one process: what runs is taken over, and not started again. */
+/** Each worker key has one process: a running one is adopted, and not started again. */
 function nobodyIsStartedTwice(world: World, { effects }: Step): void {
   const { books } = world;
   for (const effect of effects) {
@@ -26,7 +26,7 @@ function nobodyIsStartedTwice(world: World, { effects }: Step): void {
         one.worker === worker &&
         one.incarnation < incarnation &&
         !one.isUnstoppable &&
-        // What a service announced while no supervisor ran is lost: its old main process has exited.
+        // An announcement of a service while no supervisor ran is lost: its old main process has exited.
         one.pid === one.spawnedPid &&
         books.spawned.has(nameOf(one)),
     );
@@ -38,7 +38,7 @@ function nobodyIsStartedTwice(world: World, { effects }: Step): void {
   }
 }
 
-/** A candidate that was not promoted is rolled back, except where nothing else serves. */
+/** A candidate that was not promoted is rolled back, unless nothing else serves. */
 function candidatesAreRolledBack({ state }: World, { before, event }: Step): void {
   const { handover } = before;
   const candidate = candidateOf(handover);
@@ -66,7 +66,7 @@ function steeringIsInstalledAgain({ state }: World, { effects }: Step): void {
   );
 }
 
-/** Every process that runs in a place of the state belongs to this supervisor. */
+/** Every running process with a key of the state belongs to this supervisor. */
 function everyWorkerIsKnown(world: World): void {
   for (const { id, workers } of world.state.generations) {
     for (const { index, incarnation, life } of workers) {

@@ -15,13 +15,13 @@ export function oneHandoverAtATime(before: State, state: State, effects: readonl
   }
 }
 
-/** Where nothing serves, a new request does not wait for a start that may take its whole time: it takes its place. */
+/** While nothing serves, a new request replaces a start that may take its whole time, instead of waiting for it. */
 export function nobodyWaitsForNothing(state: State): void {
   const starting = state.handover?.step.name === 'starting' && state.handover.incumbent === null;
   assert.ok(!(starting && state.pending), 'a request waits behind a start that nothing serves beside');
 }
 
-/** A request that waits is carried out or answered, whatever becomes of the handover before it. */
+/** A waiting request is carried out or answered, whatever the result of the handover before it. */
 export function pendingRequestsAreKept(
   before: State,
   event: Event,

@@ -8,7 +8,7 @@ import { nameOf, type Step } from './books.ts';
 import { LISTENERS } from './network.ts';
 import type { World } from './world.ts';
 
-/** Promoted: every worker is up and passed every gate, also in the world's own books. */
+/** On a promotion every worker runs and has passed every gate, also according to the records of the world. */
 export function onlyReadyIsPromoted(world: World, effects: readonly Effect[]): void {
   for (const effect of effects) {
     if (effect.type !== 'promoted') continue;
@@ -18,7 +18,7 @@ export function onlyReadyIsPromoted(world: World, effects: readonly Effect[]): v
     if (generation.adopted) continue;
     for (const worker of ownWorkers(generation))
       passedItsGates(world, effect.generation, worker.index, worker.incarnation);
-    // It was steered to until this step, which also asks for the promotion of the next one.
+    // It was steered to until this step, which also orders the promotion of the next one.
     const candidate = candidateOf(world.state.handover);
     if (candidate !== null && candidate !== generation.id) continue;
     const lanes = ownWorkers(generation).map(({ lane }) => lane);
@@ -27,7 +27,7 @@ export function onlyReadyIsPromoted(world: World, effects: readonly Effect[]): v
   }
 }
 
-/** Other processes may accept from the lane of an adopted service: only rescue workers of zero have it, too. */
+/** Other processes may accept from the lane of an adopted service. Of zero's workers only rescue workers may use it. */
 export function takenLaneIsNobodys({ adopts, state }: World): void {
   if (!adopts) return;
   for (const generation of state.generations) {
@@ -48,7 +48,7 @@ export function passedItsGates(world: World, generation: number, worker: number,
   const process = world.find({ generation, worker, incarnation });
   assert.ok(settings && process, 'a worker that is promoted or previewed has a process');
   for (const gate of settings.gates) {
-    // A process of another generation may accept from the same lane, where that one is not steered.
+    // A process of another generation may accept from the same lane of a listener that is not steered.
     const accepted = world.services
       .filter(({ lane }) => lane === process.lane)
       .flatMap((one) => [...one.accepted]);
@@ -66,7 +66,7 @@ export function passedItsGates(world: World, generation: number, worker: number,
 export function publicConnectionsGoToWhoMayHaveThem(world: World): void {
   const { state } = world;
   const { steering } = world.network;
-  // A change that the kernel refused leaves the one before it, until it is attempted again.
+  // After a refused change the previous one applies until the next attempt.
   if (!steering || !world.listeners.isSteered || state.stop || state.generations.length === 0) return;
   const incumbent = generationOf(state, state.incumbent);
   if (!incumbent) return;
@@ -90,8 +90,8 @@ export function publicConnectionsGoToWhoMayHaveThem(world: World): void {
 }
 
 /**
- * A canary step or a soak that is over ends in favour of the candidate only when the newest check of `verify` has passed
- * in that step. An operator, or the death of the incumbent, ends it without.
+ * A finished canary step or soak ends in favour of the candidate only if the newest check of `verify` has passed in
+ * that step. An operator, or the exit of the incumbent, can end it without a check.
  */
 export function stepsEndAfterACheck({ state, books }: World, { before, event, effects }: Step): void {
   const was = before.handover?.step;
@@ -117,7 +117,7 @@ export function stepsEndAfterACheck({ state, books }: World, { before, event, ef
   assert.ok(isFresh && check.passed, `a ${was.name} step ended without a check that passed`);
 }
 
-/** What failed in a canary gets nothing more from the same step on. */
+/** A candidate that failed in a canary gets no more connections from that step on. */
 export function failedCanaryIsUnsteered(world: World, event: Event): void {
   if (event.type !== 'exited' && event.type !== 'stalled') return;
   const process = world.find(event);
@@ -134,8 +134,8 @@ export function failedCanaryIsUnsteered(world: World, event: Event): void {
 }
 
 /**
- * A rescue worker that has ended is started again, unless it was asked to stop. Another one beside it, each time that a
- * rescue worker of a release hangs, would be one more of them each time.
+ * A rescue worker that has exited is restarted, unless it was asked to stop. A second one is never started: otherwise a
+ * release whose rescue workers hang would get one more each time.
  */
 export function noSecondRescueWorker({ state, services, books }: World, effects: readonly Effect[]): void {
   for (const effect of effects) {
@@ -144,7 +144,7 @@ export function noSecondRescueWorker({ state, services, books }: World, effects:
     const known = services.filter((one) => books.spawned.has(nameOf(one)) && !books.exited.has(nameOf(one)));
     const ended = known.some((one) => {
       const isRescue = one.rescue && one.generation === generation && one.lane === lane;
-      // One that hangs and that the kernel protects from the kill serves nobody, and is not expected to end.
+      // A hung one that the kernel protects from the kill serves no connection, and is not expected to exit.
       const isProtected = books.refused.has(nameOf(one));
       return isRescue && !isProtected && !one.alive && workerOf(state, one)?.worker.life.name === 'up';
     });
@@ -152,13 +152,13 @@ export function noSecondRescueWorker({ state, services, books }: World, effects:
   }
 }
 
-/** No lane with a queue is left without a process that accepts from it, or one that is about to be. */
+/** Every lane with a queue has a process that accepts from it, or is about to. */
 export function noQueueWithoutSomebody(world: World): void {
   const { state, network } = world;
   const incumbent = generationOf(state, state.incumbent);
-  // A first start that failed ends the supervisor.
+  // A failed first start ends the supervisor.
   if (state.stop || world.exit || !incumbent || incumbent.stage.name === 'stopping') return;
-  // Where the restart policy has ended the service, what waits is for the next one, if one comes.
+  // If the restart policy has ended the service, waiting connections are for the next generation.
   if (ownWorkers(incumbent).every(({ life }) => life.name === 'ended')) return;
   const watches = world.listeners.watched();
   const { unwatched, unread } = world.listeners;
@@ -175,9 +175,9 @@ export function noQueueWithoutSomebody(world: World): void {
   }
 }
 
-/** A lane is used again only when nothing can come into it any more and nothing waits in it. */
+/** A lane is reused only when it is empty and no new connection can reach it. */
 export function lanesAreUsedAgainInTime(world: World, before: State, effects: readonly Effect[]): void {
-  // Where no worker is left, new connections kept arriving at these lanes, and wait for their next worker.
+  // Without workers, new connections kept arriving at these lanes, and wait for their next worker.
   const orphaned = before.incumbent === null ? (before.demands.steering?.main ?? []) : [];
   for (const effect of effects) {
     if (effect.type !== 'spawn' || effect.rescue || !(effect.joins || effect.incarnation === 1)) continue;

@@ -9,8 +9,8 @@ import type { FakeService } from './fake-service.ts';
 import type { World } from './world.ts';
 
 /**
- * A failed candidate leaves the incumbent exactly as it was. What is due in the same step for another reason stays: a
- * worker that retires on its own, one that is hung.
+ * A failed candidate does not affect the incumbent. Only actions of the same step with another reason may, such as the
+ * retirement of a worker or the restart of a hung one.
  */
 export function failedCandidateLeavesIncumbent(
   before: State,
@@ -27,7 +27,7 @@ export function failedCandidateLeavesIncumbent(
   if (!failed || after.stop) return;
   const incumbent = before.handover?.incumbent ?? null;
   assert.notEqual(incumbent, null, 'a rollback has something to go back to');
-  // The incumbent may fail in the same step, too: both have ended while no supervisor ran.
+  // The incumbent may fail in the same step too: both have exited while no supervisor ran.
   const failedLate = effects.flatMap((effect) =>
     effect.type === 'report' && effect.fact.event === 'generation_rolled_back' ? [effect.fact] : [],
   );
@@ -38,19 +38,19 @@ export function failedCandidateLeavesIncumbent(
       (effect.type === 'signal' || effect.type === 'kill') &&
       effect.generation === incumbent &&
       !isLeaving(after, effect) &&
-      // Its shutdown_timeout may be over in the same step.
+      // Its shutdown_timeout may expire in the same step.
       workerOf(before, effect)?.worker.life.name !== 'stopping' &&
-      // The time of a rescue worker may have come while no supervisor ran.
+      // The deadline of a rescue worker may have passed while no supervisor ran.
       !(event.type === 'continued' && workerOf(after, effect)?.worker.rescue) &&
       !(event.type === 'stalled' && nameOf(event) === nameOf(effect)) &&
-      // A worker whose READY=1 was lost with a supervisor is started again when its own time is over.
+      // A worker whose READY=1 was lost with a supervisor is restarted when its own deadline has passed.
       !hasLostReady(effects, effect) &&
       !(event.type === 'continued' && event.unsent.some((one) => nameOf(one) === nameOf(effect))),
   );
   assert.equal(touched.length, 0, 'the incumbent was touched by a failure of its candidate');
 }
 
-/** What is gone back to is there as it was: none of the workers that it consists of was told to stop. */
+/** A rollback target is complete: none of its workers was asked to stop. */
 export function goesBackOnlyToAllOfIt(world: World, effects: readonly Effect[]): void {
   for (const effect of effects) {
     if (effect.type !== 'report' || effect.fact.event !== 'generation_rolled_back') continue;
@@ -67,8 +67,8 @@ export function goesBackOnlyToAllOfIt(world: World, effects: readonly Effect[]):
 }
 
 /**
- * A generation that serves is told to stop only when another one has taken over, and, where the kernel steers, not
- * before the handshakes under way have settled, its queue is empty and its connections are done or their time is over.
+ * A serving generation is asked to stop only after another one has taken over. If the kernel steers, the handshakes in
+ * progress have settled, its queue is empty, and its connections have finished or their time has expired.
  */
 export function toldToStopInTime(
   world: World,
@@ -88,7 +88,7 @@ export function toldToStopInTime(
     );
     const promoted = effects.some(({ type }) => type === 'promoted');
     if (isLeaving(world.state, effect)) {
-      // Where nothing is steered, or not any more, the others accept from the same sockets.
+      // Without steering the other workers accept from the same sockets.
       if (was && steers(world, was))
         finishedFirst(world, event, process, was, world.network.awaySince(process.lane));
       continue;
@@ -97,13 +97,13 @@ export function toldToStopInTime(
       assert.ok(promoted, `generation ${effect.generation} was told to stop while it served`);
       assert.ok(!successorSteers(world, effects), 'a steered generation was told to stop before settle');
     }
-    // A rescue worker leaves by the time of its own lane, which was steered away earlier.
+    // A rescue worker retires by the deadline of its own lane, which was steered away earlier.
     if (was?.stage.name !== 'retiring' || process.rescue) continue;
     finishedFirst(world, event, process, was, was.stage.since);
   }
 }
 
-/** `since`: when new connections stopped coming. */
+/** `since`: the time of the last new connection. */
 function finishedFirst(
   world: World,
   event: Event,
@@ -127,14 +127,14 @@ function finishedFirst(
   );
 }
 
-/** It is replaced, or one too many, while its generation serves. */
+/** It is replaced or surplus while its generation serves. */
 function isLeaving(state: State, key: WorkerKey): boolean {
   return workerOf(state, key)?.worker.membership === 'leaving';
 }
 
 /**
- * Processes that outlive a worker that was asked to stop get the rest of its shutdown_timeout, those of any other worker
- * LEFTOVER_TIME, before they are killed. The whole session of a worker that got SIGKILL gets it.
+ * Remaining processes of a worker that was asked to stop get the rest of its shutdown_timeout before they are killed,
+ * those of any other worker LEFTOVER_TIME. The whole session of a worker that got SIGKILL is killed with it.
  */
 export function remainsGetTheirTime(world: World, effects: readonly Effect[]): void {
   const { books, state } = world;
@@ -185,7 +185,7 @@ export function nobodyWaitsForWhoDrains(world: World): void {
   }
 }
 
-/** Where one of the two shares its sockets, the other accepts what comes. */
+/** If one of the two shares its sockets, the other one accepts the connections. */
 function steers({ state }: World, generation: Generation | undefined): boolean {
   const serving = generationOf(state, state.incumbent);
   return generation?.settings.handover.steered === true && serving?.settings.handover.steered !== false;

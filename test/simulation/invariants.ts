@@ -30,11 +30,11 @@ import {
 } from './invariants-stopping.ts';
 import type { World } from './world.ts';
 
-/** What must be true after every step of every history. Each names the promise it stands for. */
+/** The conditions after every step of every history. Each is named after its promise. */
 export function checkInvariants(world: World, step: Step): void {
   const { before, event, effects } = step;
   const { state } = world;
-  // An effect that was performed as a rule changes nothing.
+  // An effect that was performed usually changes nothing.
   if (state === before && effects.length === 0) return;
   listenersStayOpen(world, effects);
   onlyReadyIsPromoted(world, effects);
@@ -72,7 +72,7 @@ export function checkInvariants(world: World, step: Step): void {
   }
 }
 
-/** A listening address never refuses: from the first bind until stop begins somebody holds the sockets. */
+/** A listening address never refuses connections: from the first bind until the stop begins the sockets are held. */
 function listenersStayOpen(world: World, effects: readonly Effect[]): void {
   if (world.state.stop || world.exit) return;
   const released = effects.some(({ type }) => type === 'release');
@@ -83,8 +83,8 @@ function listenersStayOpen(world: World, effects: readonly Effect[]): void {
 }
 
 /**
- * A process runs the release of its generation: the file, or the copy of it; without a copy that is reported. A worker
- * that joins others never runs anything else.
+ * A process runs the release of its generation: the file, or the copy of it; a missing copy is reported. A worker that
+ * joins others never runs anything else.
  */
 function sameReleaseIsRun({ books }: World): void {
   const last = books.executed.at(-1);
@@ -93,7 +93,7 @@ function sameReleaseIsRun({ books }: World): void {
   assert.ok(last.isRelease || !last.joins, `worker ${nameOf(last)} joins and runs another release`);
 }
 
-/** A hook that takes too long is killed in time, and one that even SIGKILL does not end holds nobody up. */
+/** A hook that takes too long is killed in time, and one that survives SIGKILL does not block anything. */
 function hooksEnd(world: World): void {
   for (const [hook, { since, timeout, killed }] of world.hooks.running) {
     const age = world.clock - since;
@@ -103,7 +103,7 @@ function hooksEnd(world: World): void {
   }
 }
 
-/** Nothing may be started beside a service that runs before the hook of the new config has said so. */
+/** Nothing may be started next to a running service before the hook of the new config has succeeded. */
 function hooksAllowTheStart(world: World, before: State, effects: readonly Effect[]): void {
   for (const effect of effects) {
     if (effect.type !== 'adopt' || before.generations.length === 0 || before.incumbent === null) continue;

@@ -37,10 +37,10 @@ export class Life {
   readonly #verify: FakeVerify;
   /** It dies before its next step. */
   #isDying = false;
-  /** Effects of the step in which it dies. */
+  /** Effects of the step in which it dies, which are never performed. */
   #neverPerformed: readonly Effect[] = [];
   #settledState: State | null = null;
-  /** The version of the set of sockets, and what it was. */
+  /** The version of the set of sockets, and its previous content. */
   #sockets = { version: 0, of: '' };
 
   constructor(world: World, mutation: Mutation, recovery: Recovery | null) {
@@ -103,7 +103,7 @@ export class Life {
   }
 
   /**
-   * Continues from what another supervisor has written, if one has.
+   * Continues from the written state of another supervisor, if there is one.
    * @param adopting the seed of a running service that is adopted; null: no service runs
    */
   start(recovery: Recovery | null, adopting: number | null = null): void {
@@ -118,19 +118,19 @@ export class Life {
     this.post(recovery.continued(workers));
   }
 
-  /** Tells the core that something happened. */
+  /** Posts an event to the core. */
   post(happening: Happening): void {
     if (this.isAlive) this.runner.engine.post(happening);
   }
 
-  /** SIGKILL: nothing that it still does has an effect. */
+  /** SIGKILL: its later actions have no effect. */
   die(): void {
     if (!this.isAlive) return;
     this.isAlive = false;
     this.#world.died();
   }
 
-  /** Ends its watches, as the end of the supervisor does. */
+  /** Ends its watches, as the exit of the supervisor does. */
   close(): void {
     this.runner.close();
     this.#table.close();
@@ -177,7 +177,7 @@ export class Life {
     };
   }
 
-  /** How the processes of a generation behave, from its start on. */
+  /** Draws the behaviour of the processes of a generation at its start. */
   drawBehaviour(generation: number): void {
     const { random, faults, changes, scenario, soundness, files, behaviours } = this.#world;
     behaviours.set(
@@ -190,7 +190,7 @@ export class Life {
 
   #prepare(timers: Timers): ReturnType<RunnerContext['prepare']> {
     const { random, extras, changes, notices, faults, listeners, files, wake, scenario } = this.#world;
-    // Nothing serves when the first start fails.
+    // Nothing serves after a failed first start.
     const failing = scenario ? 0 : this.runner.engine.state.generations.length === 0 ? 0.03 : 0.15;
     const settings = () => scenario?.settings ?? drawSettings(random, extras, changes, notices);
     return fakePrepare({ random, faults, timers, listeners, files, wake, failing, settings });
@@ -214,17 +214,17 @@ export class Life {
     return death ? this.#half(result, death) : result;
   }
 
-  /** Only some of the effects are performed before it dies. */
+  /** Performs only some of the effects before it dies. */
   #half({ state, effects }: { state: State; effects: Effect[] }, { performed }: Death) {
     this.#neverPerformed = effects.slice(performed);
-    // The engine does it where there is something to perform.
+    // The engine writes it only if there are effects.
     this.#world.crashes.ahead(state, effects, this.runner);
     this.#world.forgetLast();
     this.#isDying = true;
     return { state, effects: effects.slice(0, performed) };
   }
 
-  /** A name of the release is found some time later, in most cases. */
+  /** In most cases the label of the release is found some time later. */
   #findLabel(generation: number): void {
     const world = this.#world;
     if (world.names.chance(0.3)) return;
@@ -260,7 +260,7 @@ export class Life {
     if (this.#isDying) this.die();
     if (!this.isAlive) return;
     world.checkLast();
-    // An answer that changes nothing may come at the time of a deadline.
+    // An answer without a change may arrive at the time of a deadline.
     const isNew = state !== this.#settledState;
     this.#settledState = state;
     if (isNew && nextDeadline(state) <= world.clock)

@@ -12,7 +12,7 @@ const HISTORIES = Number(process.env.HISTORIES ?? 300);
 const FIRST_SEED = Number(process.env.SEED ?? 1);
 const THREADS = Math.min(availableParallelism(), HISTORIES);
 
-/** How often each fault happens in a history, at least. */
+/** The minimum number of each fault per history. */
 const FAULTS: Readonly<Record<string, number>> = {
   EAGAIN: 0.01,
   EMFILE: 0.1,
@@ -29,7 +29,7 @@ const FAULTS: Readonly<Record<string, number>> = {
   'late datagram': 0.1,
 };
 
-/** Shares the histories out among as many threads as there are processors. */
+/** Distributes the histories to one thread per processor. */
 async function simulateAll(): Promise<Tally[]> {
   const share = Math.ceil(HISTORIES / THREADS);
   const shares = Array.from({ length: THREADS }, (_, index) => ({
@@ -37,7 +37,7 @@ async function simulateAll(): Promise<Tally[]> {
     count: Math.min(share, HISTORIES - index * share),
   }));
   const threads = shares.map((workerData) => {
-    // Compiled, it lies beside this file.
+    // The compiled file is in the same directory.
     const thread = new Worker(new URL('./history-thread.js', import.meta.url), { workerData });
     return { thread, tally: once(thread, 'message') };
   });
@@ -45,19 +45,19 @@ async function simulateAll(): Promise<Tally[]> {
     const tallies = await Promise.all(threads.map(({ tally }) => tally));
     return tallies.map(([tally]) => tally);
   } finally {
-    // Where one has failed, the others need not go on.
+    // After a failure the other threads are not needed.
     for (const { thread } of threads) await thread.terminate();
   }
 }
 
-// The threads inherit it. Where system tests run at the same time, their processes go first (scripts/test.js).
+// The threads inherit the priority. Concurrent system tests have precedence (scripts/test.js).
 setPriority(constants.priority.PRIORITY_LOW);
 
 describe('random histories', () => {
   it(`keep every promise (${HISTORIES} histories from SEED=${FIRST_SEED})`, async () => {
     const tallies = await simulateAll();
     const sum = (count: (tally: Tally) => number) => tallies.reduce((all, tally) => all + count(tally), 0);
-    // A simulation that never gets anywhere would keep every promise too. A few histories say nothing about that.
+    // A simulation without progress would keep every promise. A few histories are too few to check that.
     if (HISTORIES < 1_000) return;
     for (const outcome of ['promoted', 'rolled_back', 'failed', 'aborted', 'timed_out', 'superseded']) {
       const ended = sum(({ outcomes }) => outcomes[outcome] ?? 0);
@@ -100,7 +100,7 @@ describe('random histories', () => {
 });
 
 /**
- * Whether a history of one of the first seeds breaks that promise. Other invariants may notice the same supervisor
+ * Whether a history of one of the first seeds breaks that promise. Other invariants may detect the same supervisor
  * earlier.
  */
 async function isNoticed(mutant: Mutant): Promise<boolean> {

@@ -4,7 +4,7 @@ import { step } from '../../src/lifecycle/step.ts';
 import type { Mutant } from './mutants.ts';
 import { after, instead } from './tampering.ts';
 
-/** Supervisors that continue wrongly from the state of a dead one. */
+/** Supervisors that continue incorrectly from the state of a dead one. */
 export const recoveryMutants: Record<string, Mutant> = {
   'forgets to roll back after a restart': {
     caught: /is a candidate after a restart of the supervisor/,

@@ -18,14 +18,14 @@ import {
 } from './tampering.ts';
 import type { Mutation } from './world.ts';
 
-/** A wrong supervisor, and what the invariants say of it. */
+/** An incorrect supervisor, and the expected message of the invariants. */
 export interface Mutant extends Mutation {
   readonly caught: RegExp;
-  /** The seed where the search begins, for what few histories show; 1 where left out. */
+  /** The first seed of the search, for errors that few histories show; 1 if omitted. */
   readonly from?: number;
 }
 
-/** Each breaks one rule, and the invariants must notice that one. */
+/** Each breaks one rule, and the invariants must detect exactly that. */
 export const mutants: Record<string, Mutant> = {
   'sends the shutdown signal before settle': {
     caught: /told to stop before settle/,
@@ -52,7 +52,7 @@ export const mutants: Record<string, Mutant> = {
       const altered = copy(state);
       for (const lane of altered.lanes) Object.assign(lane, { state: { name: 'unused' }, waiting: false });
       const wrong = step(altered, event);
-      // It knows better afterwards, so that this is all that it does wrong.
+      // The next state is correct again, so this is the only error.
       for (const [lane, right] of result.state.lanes.entries()) {
         const known = wrong.state.lanes[lane];
         if (known) Object.assign(known, right);

@@ -14,28 +14,25 @@ export interface Connection {
   by: Acceptor | null;
 }
 
-/** A process as the network sees it. */
+/** A process from the view of the network. */
 export interface Acceptor extends WorkerKey {
   readonly lane: number;
   readonly rescue: boolean;
   alive: boolean;
   accepting: boolean;
   hung: boolean;
-  /** Clients' connections that it has accepted and not finished. */
+  /** Client connections that it has accepted and not finished. */
   readonly open: Set<Connection>;
   /** Called when it has accepted a test connection. */
   probed(listener: string): void;
 }
 
-/**
- * The listeners of every simulated service. All of them have the same lanes, and each has a steering program of its
- * own.
- */
+/** The listeners of every simulated service. They all have the same lanes, and each has its own steering program. */
 export const LISTENERS = ['a', 'b', 'c'] as const;
 
 /**
- * The kernel's side of the listening sockets: a program for each listener that chooses lanes, handshakes that take
- * their time, queues, and processes that accept from them.
+ * The kernel's side of the listening sockets: a program per listener that selects lanes, handshakes with a duration,
+ * queues, and processes that accept from them.
  */
 export class Network {
   /** Processes that have not exited. */
@@ -59,12 +56,12 @@ export class Network {
     return this.#timers.now;
   }
 
-  /** Everything that waits in a lane, zero's own connections included. */
+  /** All connections in the queue of a lane, including zero's own. */
   queue(lane: number): readonly Connection[] {
     return this.#queues.get(lane) ?? [];
   }
 
-  /** How many connections of clients wait in a lane. */
+  /** The number of client connections in the queue of a lane. */
   waiting(lane: number): number {
     return this.queue(lane).filter(({ isProbe }) => !isProbe).length;
   }
@@ -73,18 +70,20 @@ export class Network {
     return [...this.#queues.keys()];
   }
 
-  /** Handshakes under way into a lane. */
+  /** Handshakes in progress in a lane. */
   coming(lane: number): number {
     return this.#handshakes.get(lane) ?? 0;
   }
 
-  /** The program of every listener; null before the first one, or as long as the listeners have different ones. */
+  /** The program of every listener; null before the first one, and while the listeners have different ones. */
   get steering(): Steering | null {
     const [first = null, ...others] = LISTENERS.map((listener) => this.#programs.get(listener));
     return others.every((other) => other === first) ? first : null;
   }
 
-  /** A client connects: the program chooses the lane now, the connection is there when the handshake is complete. */
+  /**
+   * A client connects: the program selects the lane now, and the connection is queued when the handshake is complete.
+   */
   arrive(): void {
     const listener = this.#random.pick(LISTENERS);
     const lane = this.#choose(listener);
@@ -106,7 +105,7 @@ export class Network {
     return connection;
   }
 
-  /** A process has begun to accept from its lane. */
+  /** A process starts accepting from its lane. */
   begin(acceptor: Acceptor): void {
     if (!acceptor.alive) return;
     acceptor.accepting = true;
@@ -114,7 +113,7 @@ export class Network {
     for (const _ of this.queue(acceptor.lane)) this.#acceptSoon(acceptor.lane);
   }
 
-  /** A process has exited, with everything that it had accepted. */
+  /** A process has exited, and its accepted connections are closed. */
   end(acceptor: Acceptor): void {
     acceptor.alive = false;
     this.acceptors.delete(acceptor);
@@ -122,7 +121,7 @@ export class Network {
     acceptor.open.clear();
   }
 
-  /** One listener steers like this from now on. */
+  /** One listener uses this steering from now on. */
   steer(listener: string, steering: Steering): void {
     const before = this.reached();
     this.#programs.set(listener, steering);
@@ -131,7 +130,7 @@ export class Network {
     for (const lane of now) this.#away.delete(lane);
   }
 
-  /** Lanes that new connections may go to. */
+  /** Lanes that new connections may reach. */
   reached(): Set<number> {
     const lanes = [...new Set(this.#programs.values())].flatMap(({ main, canary, preview }) => [
       ...main,
@@ -141,7 +140,7 @@ export class Network {
     return new Set(lanes);
   }
 
-  /** Since when no new connection goes to a lane; Infinity as long as one may. */
+  /** The time since which no new connection reaches a lane; Infinity while one may. */
   awaySince(lane: number): number {
     if (this.reached().has(lane)) return Number.POSITIVE_INFINITY;
     return this.#away.get(lane) ?? 0;
@@ -183,7 +182,7 @@ export class Network {
     });
   }
 
-  /** Nothing that the kernel accepted is unaccounted for. */
+  /** Asserts that every accepted connection is accounted for. */
   balance(): void {
     const lanes = new Set([...this.#queues.keys(), ...this.#handshakes.keys()]);
     const waiting = [...lanes].reduce((sum, lane) => sum + this.waiting(lane) + this.coming(lane), 0);

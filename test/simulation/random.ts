@@ -1,4 +1,4 @@
-/** A seeded source of randomness (mulberry32), so that every history can be run again from its seed. */
+/** A seeded source of random numbers (mulberry32), so that every history can be repeated from its seed. */
 export class Random {
   private state: number;
 

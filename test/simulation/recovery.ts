@@ -33,7 +33,7 @@ const SUPERVISOR = {
 };
 const KEEPER = { pid: 1, startTime: 0 };
 
-/** What a supervisor finds that continues from what a dead one has written. */
+/** The data that a supervisor finds when it continues from the state of a dead one. */
 export class Recovery {
   readonly state: State;
   readonly #saved: SavedState;
@@ -41,7 +41,7 @@ export class Recovery {
   readonly #dead: Life;
   readonly #processes: readonly Process[];
   readonly #isUpgrade: boolean;
-  /** Generations that were made in the last step, and the handover that each was prepared for. */
+  /** Generations created in the last step, and the handover that each was prepared for. */
   readonly #adopting: ReadonlyMap<number, number>;
 
   constructor(world: World, dead: Life, { state, processes, inProgress }: Written, isUpgrade: boolean) {
@@ -64,7 +64,7 @@ export class Recovery {
     this.state = stateOf(saved);
   }
 
-  /** Takes over every generation, with the processes that there are. */
+  /** Takes over every generation with its running processes. */
   adopt(generations: Generations, releases: PreparedReleases): FoundWorker[] {
     for (const { id } of this.state.generations) {
       releases.restore(id, this.#prepared(id));
@@ -73,7 +73,7 @@ export class Recovery {
     const recorded = this.#processes.flatMap((process) => this.#recovered(process) ?? []);
     const processes = [...recorded, ...this.#strays(recorded)];
     const found = processes.map((process) => generations.adopt(process));
-    // A batch of exits is recorded one by one, and the processes of all of them are gone by then.
+    // The exits of a batch are recorded one by one, and all its processes have already exited.
     const missing = missingOf(this.state, processes);
     const exit = { kind: 'unknown' } as const;
     return [...found, ...missing.map((key) => ({ ...key, found: 'gone', exit, leftovers: 0 }) as const)];
@@ -84,7 +84,7 @@ export class Recovery {
     return continuedFrom(this.#saved, { workers, hooks, planned: this.#isUpgrade });
   }
 
-  /** What a generation was made of. The supervisor may have died before the generation had it. */
+  /** The prepared data of a generation. The supervisor may have died before the generation got it. */
   #prepared(id: number): Prepared {
     const { prepared, listeners, books } = this.#world;
     const made = prepared.get(id) ?? this.#preparedLate(id);
@@ -93,7 +93,7 @@ export class Recovery {
     return { ...made, acquired, close: () => acquired.release() };
   }
 
-  /** It is made of the files that are there now, like every generation at its adoption. */
+  /** It uses the current files, like every generation at its adoption. */
   #preparedLate(id: number): Prepared {
     const found = this.#dead.releases.ofHandover(this.#adopting.get(id) ?? -1);
     assert.ok(found, `generation ${id} was prepared`);
@@ -130,7 +130,7 @@ export class Recovery {
     );
   }
 
-  /** Workers that were started, and nobody has written it down. */
+  /** Workers that were started and are not in the state. */
   #strays(known: readonly RecoveredProcess[]): RecoveredProcess[] {
     const names = new Set(known.map(({ key }) => nameOf(key)));
     return this.#spawning().flatMap((key) => {
@@ -157,7 +157,7 @@ export class Recovery {
     return new Set(callers.flatMap(({ ticket }) => ticket ?? []));
   }
 
-  /** Handovers whose last word may not have been heard. */
+  /** Handovers whose final verdict may not have been delivered. */
   concluded(): Set<number | null> {
     return new Set(
       (this.#saved.in_progress ?? []).flatMap((one) =>
@@ -166,7 +166,7 @@ export class Recovery {
     );
   }
 
-  /** The dead supervisor may have sent these signals. */
+  /** Allows these signals again, which the dead supervisor may have sent. */
   allowAgain(): void {
     for (const one of this.#saved.in_progress ?? []) {
       if (one.effect !== 'signal') continue;

@@ -32,7 +32,7 @@ function start(
   return { shell, worker, process };
 }
 
-/** Every process has exited, and nothing of it is held. */
+/** Asserts that every process has exited, and that nothing of it is held. */
 function assertNothingLeft(shell: FakeShell): void {
   shell.kernel.settle();
   assert.deepEqual(shell.kernel.processes.all, [shell.kernel.processes.supervisor]);
@@ -225,7 +225,7 @@ describe('a reused pid', () => {
     const { processes } = shell.kernel;
     processes.end(process, { code: 1 });
     shell.kernel.settle();
-    // Descendants of another program that this supervisor adopted take the free numbers.
+    // Descendants of another program, which this supervisor adopted, take the free numbers.
     const heirs = [0, 1, 2].map(() => processes.fork(processes.supervisor, 'new'));
     assert.ok(heirs.some(({ pid }) => pid === process.pid));
     assert.deepEqual(worker.signal('SIGTERM'), { signalled: [], refused: [] });
@@ -241,7 +241,7 @@ describe('a reused pid', () => {
       maxPid: 4,
       refuse: (call, subject) => {
         if (call === 'openPidfd' && subject === 4) reuse?.();
-        // The main process is another user's: it lives, and reaps its child.
+        // The main process belongs to another user: it runs, and reaps its child.
         return call === 'sendSignal' && subject === 3 ? 'EPERM' : null;
       },
     });

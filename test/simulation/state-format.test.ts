@@ -29,9 +29,9 @@ function textOf(state: State, writer: StateText = new StateText()): string {
 }
 
 /**
- * What the document leaves out: a supervisor that recovers retires the workers that were to join, and counts its sets
- * of sockets anew. Demands follow from the rest of the state, and are sent again by a supervisor that recovers. The
- * output of workers and the stack of an exception are in the log. `down` is found when the verdict is delivered. A state
+ * Fields that are not in the document. A recovering supervisor retires joining workers, and counts its sets of sockets
+ * again. Demands follow from the rest of the state, and are sent again by a recovering supervisor. The output of
+ * workers and the stack of an exception are in the log. `down` is determined at the delivery of the verdict. A state
  * with `exit` is not written.
  */
 const LEFT_OUT = [
@@ -45,7 +45,7 @@ const LEFT_OUT = [
   /^exit\b/,
 ];
 
-/** A state as far as the document has it: what is left out is as in a new state. */
+/** The part of a state that is in the document: omitted fields are as in a new state. */
 function withoutLeftOut(state: State): State {
   const plain: State = JSON.parse(
     JSON.stringify(state, (key, value) => (key === 'output' || key === 'stack' ? undefined : value)),
@@ -76,7 +76,7 @@ test('a writer that reuses unchanged text writes every state like a new writer',
   }
 });
 
-/** Every state of random histories that has something that no state before it had. */
+/** Every state of random histories with a value that no earlier state had. */
 async function* states(): AsyncGenerator<{
   readonly state: State;
   readonly fresh: ReturnType<typeof leavesOf>;
@@ -91,7 +91,7 @@ async function* states(): AsyncGenerator<{
     };
     await simulate(seed, { step: watched });
     for (const state of seen) {
-      // A null is another shape than a value in its place.
+      // null has another shape than a value.
       const fresh = leavesOf(state).filter(({ shape, value }) => !known.has(`${shape} ${value === null}`));
       for (const { shape, value } of fresh) known.add(`${shape} ${value === null}`);
       if (fresh.length > 0) yield { state, fresh };
@@ -115,7 +115,7 @@ test('every state of random histories is read as its written document, without a
       assert.notEqual(changed, text, `${leaf.shape} is not in the document`);
     }
   }
-  // Histories in which little happens would pass too.
+  // Histories without events would pass too.
   const words = [
     'retiring',
     'standby',

@@ -11,8 +11,8 @@ import { PreparedReleases } from '../../src/supervisor/run/prepared-releases.ts'
 import type { Core } from './world.ts';
 
 /**
- * The real step on a state that was tampered with before. Nothing follows from most effects that were performed: no
- * deadline either.
+ * The real step on a modified state. It is not modified for the event of a performed effect: nothing follows from most
+ * of them, not even a deadline.
  */
 export const before =
   (tamper: (state: State, event: Event) => void): Core =>
@@ -23,7 +23,7 @@ export const before =
     return step(altered, event);
   };
 
-/** The real step with effects that were tampered with afterwards. */
+/** The real step with modified effects. */
 export const after =
   (tamper: (effects: Effect[], state: State, event: Event, was: State) => Effect[]): Core =>
   (state, event) => {
@@ -44,13 +44,13 @@ export const resteer = (effects: Effect[], change: (steering: Steering) => Steer
     effect.type === 'steer' ? { ...effect, steering: change(effect.steering) } : effect,
   );
 
-/** The real step on an event that was tampered with. */
+/** The real step on a modified event. */
 export const instead =
   (tamper: (event: Event, state: State) => Event): Core =>
   (state, event) =>
     step(state, tamper(event, state));
 
-/** The real step, whose next state was tampered with. */
+/** The real step with a modified next state. */
 export const forgetting =
   (tamper: (state: State, event: Event) => void): Core =>
   (state, event) => {
@@ -59,7 +59,7 @@ export const forgetting =
     return result;
   };
 
-/** An effect that failed counts as performed. */
+/** Treats a failed effect as performed. */
 export const believing = (isMeant: (effect: AnsweredEffect, failure: Failure) => boolean): Core =>
   instead((event) =>
     event.type === 'failed' && isMeant(event.effect, event.failure)
@@ -67,7 +67,7 @@ export const believing = (isMeant: (effect: AnsweredEffect, failure: Failure) =>
       : event,
   );
 
-/** The callers of every request with deadlines made of those that they have. */
+/** Replaces the deadlines of the callers of every request by those chosen from them. */
 export const withDeadlines = (choose: (deadlines: number[]) => number): Core =>
   before(({ handover, pending }) => {
     for (const request of [handover?.request, pending]) {
@@ -78,7 +78,7 @@ export const withDeadlines = (choose: (deadlines: number[]) => number): Core =>
     }
   });
 
-/** Lets every exception through. */
+/** Does not catch exceptions. */
 export class Leaky extends Boundary {
   override run<T>(_step: string, work: () => T): T | undefined {
     return work();

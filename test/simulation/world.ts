@@ -28,7 +28,7 @@ import { Recovery } from './recovery.ts';
 
 export type Core = typeof realStep;
 
-/** What is not drawn from the seed. */
+/** Parameters that are not drawn from the seed. */
 export interface Scenario {
   /** Called before the effects of a step are performed. */
   readonly observe: (step: Step) => void;
@@ -37,7 +37,7 @@ export interface Scenario {
   readonly behaviour: Behaviour;
 }
 
-/** Another supervisor than the real one. */
+/** A supervisor other than the real one. */
 export interface Mutation {
   readonly step?: Core;
   readonly releases?: typeof PreparedReleases;
@@ -46,23 +46,22 @@ export interface Mutation {
 
 type Check = (world: World, step: Step) => void;
 
-/** Something to notice is left for later this often, by at most so many milliseconds. */
+/** The probability that a notification is delayed, by at most this many milliseconds. */
 const LATE = 0.1;
 const LATENESS = 20;
 
-/** A promise of the shell is settled after fewer turns of the microtask queue. */
+/** A promise of the shell settles after fewer turns of the microtask queue. */
 const MICROTASKS = 12;
 
 /**
- * The machine that the real supervisor runs on, in memory. The world invents services, clients and faults, chooses the
- * order of everything that may come in any order, kills the supervisor and starts the next one, and keeps its own
- * books.
+ * The machine of the real supervisor, in memory. The world creates services, clients and faults, chooses the order of
+ * concurrent events, kills the supervisor and starts the next one, and keeps its own records.
  */
 export class World {
   readonly random: Random;
   /** For hooks and rollbacks. */
   readonly extras: Random;
-  /** For replacements of workers and other numbers of workers. */
+  /** For replacements of workers and changes of their number. */
   readonly changes: Random;
   /** For notifications. */
   readonly notices: Random;
@@ -70,7 +69,7 @@ export class World {
   readonly names: Random;
   readonly faults: Faults;
   readonly scenario: Scenario | null;
-  /** It begins with a service that something else has started, on lane 0. */
+  /** It begins with a running service that zero did not start, on lane 0. */
   readonly adopts: boolean;
   /** The probability of a service without a fault. */
   readonly soundness: number;
@@ -83,24 +82,24 @@ export class World {
   readonly keeper: FakeKeeper;
   readonly crashes: Crashes;
   readonly books = new Books();
-  /** Every worker there ever was. */
+  /** Every worker so far. */
   readonly services: FakeService[] = [];
   readonly behaviours = new Map<number, Behaviour>();
-  /** What each generation was made of. */
+  /** The prepared data of each generation. */
   readonly prepared = new Map<number, Prepared>();
   exit: ExitStatus | null = null;
-  /** The promise that was broken first. */
+  /** The first violated promise. */
   violation: unknown = null;
   readonly #check: Check;
   readonly #mutation: Mutation;
-  /** The supervisor, also when it is dead and no other one has been started yet. */
+  /** The supervisor, also after its death until the next one starts. */
   #life: Life;
   /** It has just died, or was upgraded in place. */
   #isDying = false;
   #isUpgrade = false;
-  /** What the next supervisor is to be told. */
+  /** Events for the next supervisor. */
   #waiting: Happening[] = [];
-  /** Of the workers that were started: the pid of a main process is the number of its session. */
+  /** Sessions of started workers: the pid of a main process is the number of its session. */
   readonly #sessions = new Set<number>();
   readonly #slices: Random;
   readonly #slowness: number;
@@ -126,7 +125,7 @@ export class World {
       refuse: (call, subject) => faults.refuse(call, subject),
       maxPid: faults.random.pick([40, 4_000_000]),
       onSpawn: (process) => this.#start(process),
-      // A start that failed can leave a process behind that zero could not kill: no worker stands for it.
+      // A failed start can leave a process that zero could not kill, and that belongs to no worker.
       onMadeBlocking: ({ pid, session }) => {
         if (this.#sessions.has(session))
           violated(`O_NONBLOCK was cleared on a socket that process ${pid} has`);
@@ -146,7 +145,7 @@ export class World {
     this.#life.start(null, this.adopts ? seed : null);
   }
 
-  /** A clock by which work on every listener is cut at random, in half of the worlds. */
+  /** The clock that cuts the work on listeners into slices, at random in half of the worlds. */
   sliceTime(): number {
     if (this.#slices.chance(this.#slowness)) this.#sliceTime += 10;
     return this.#sliceTime;
@@ -160,12 +159,12 @@ export class World {
     return this.#life.runner.engine.state;
   }
 
-  /** Promises have something to do. */
+  /** Called when promises have work. */
   readonly wake = (): void => {
     this.#microtasks = MICROTASKS;
   };
 
-  /** Tells the core that something happened. Nobody hears of it while no supervisor runs. */
+  /** Posts an event to the core. It is lost while no supervisor runs. */
   post(happening: Happening): void {
     // The service manager waits for the next supervisor.
     if (happening.type === 'stop' && !this.#life.isAlive) this.#waiting.push(happening);
@@ -176,7 +175,7 @@ export class World {
     this.timers.set(delay, run);
   }
 
-  /** Somebody wants a handover. */
+  /** An operator requests a handover. */
   request(
     by: string,
     options: Partial<Pick<Reload, 'preview' | 'replace' | 'timeout' | 'rollback' | 'label'>> = {},
@@ -189,7 +188,7 @@ export class World {
     this.post({ type: 'reload', by, ticket, preview, replace, timeout, rollback, label });
   }
 
-  /** Somebody wants another number of workers. */
+  /** An operator requests another number of workers. */
   scale(workers: number, timeout: number | null): void {
     const { books, clock } = this;
     if (!this.#life.isAlive) return;
@@ -199,8 +198,7 @@ export class World {
   }
 
   /**
-   * Runs until nothing can happen any more, the time is over, or the limit of steps is reached. Throws the promise that
-   * was broken.
+   * Runs until no event is left, the time has passed, or the limit of steps is reached. Throws the violated promise.
    */
   async run(limit: number, until = Number.POSITIVE_INFINITY): Promise<void> {
     while (this.exit === null && this.books.steps < limit) {
@@ -212,12 +210,12 @@ export class World {
     }
   }
 
-  /** Ends the supervisor's watches, as its end does. */
+  /** Ends the supervisor's watches, as its exit does. */
   close(): void {
     this.#life.close();
   }
 
-  /** The worker that an event or effect speaks of. */
+  /** The worker of an event or effect. */
   find(key: WorkerKey): FakeService | undefined {
     const { generation, worker, incarnation } = key;
     return this.services.findLast(
@@ -225,13 +223,13 @@ export class World {
     );
   }
 
-  /** The generation that serves now. */
+  /** The serving generation. */
   serving(): number | null {
     const incumbent = generationOf(this.state, this.state.incumbent);
     return incumbent?.stage.name === 'serving' ? incumbent.id : null;
   }
 
-  /** A generation of a dead supervisor that had not been given what was prepared for it. */
+  /** A generation of a dead supervisor that had not received its prepared data. */
   adoptedLate(generation: number, prepared: Prepared): void {
     this.prepared.set(generation, prepared);
     this.#life.drawBehaviour(generation);
@@ -247,7 +245,7 @@ export class World {
     this.#last = null;
   }
 
-  /** A step of the core, before its effects are performed. */
+  /** Records a step of the core before its effects are performed. */
   note(step: Step): void {
     const { event } = step;
     if (event.type === 'spawned') this.#sessions.add(event.pid);
@@ -256,12 +254,12 @@ export class World {
     this.scenario?.observe(step);
   }
 
-  /** Not everything that the last step asked for is performed. */
+  /** Only some effects of the last step are performed. */
   forgetLast(): void {
     this.#last = null;
   }
 
-  /** Checks the last step when everything that it asked for was performed. */
+  /** Checks the last step after all its effects were performed. */
   checkLast(): void {
     const step = this.#last;
     this.#last = null;
@@ -273,7 +271,7 @@ export class World {
     }
   }
 
-  /** One thing happens. Returns false when nothing does before `until`. */
+  /** Runs one event. Returns false if there is none before `until`. */
   #turn(until: number): boolean {
     const { timers, random, faults } = this;
     const notices = [...this.kernel.notices(), ...this.listeners.notices()];
@@ -288,7 +286,7 @@ export class World {
       if (timers.next <= end && timers.next !== Number.POSITIVE_INFINITY) timers.runNext();
       else if (first) timers.now = Math.max(timers.now, end);
       else {
-        // Time passes also when nothing happens.
+        // Time passes also without events.
         if (until !== Number.POSITIVE_INFINITY) timers.now = Math.max(timers.now, until);
         return false;
       }
@@ -310,7 +308,7 @@ export class World {
     this.#life.die();
   }
 
-  /** The kernel closes what the dead supervisor had. Another one is started some time later. */
+  /** The kernel closes the descriptors of the dead supervisor. Another one starts some time later. */
   #bury(): void {
     this.#isDying = false;
     const isUpgrade = this.#isUpgrade;
@@ -318,7 +316,7 @@ export class World {
     const downtime = this.crashes.downtime(isUpgrade);
     this.kernel.crash(isUpgrade);
     this.listeners.crash();
-    // What it had not reported yet went with it.
+    // Exceptions that it had not reported yet are lost.
     this.books.reasons.push(...this.faults.exceptions);
     this.after(downtime, () => this.#revive(downtime, isUpgrade));
   }
@@ -330,7 +328,7 @@ export class World {
     this.hooks.crash(downtime);
     this.books.crash(downtime, recovery?.callers() ?? new Set(), recovery?.concluded() ?? new Set());
     const { isCalm } = this.faults;
-    // A supervisor that cannot take over exits, and is started again.
+    // A supervisor that cannot take over exits, and is restarted.
     this.faults.isCalm = true;
     this.#life = new Life(this, this.#mutation, recovery);
     this.#life.start(recovery);

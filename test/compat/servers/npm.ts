@@ -1,6 +1,6 @@
 import type { CompatServer } from '../server.ts';
 
-/** A program in examples/programs/node, under the config that `zero init` writes. */
+/** A program in examples/programs/node with the config that `zero init` writes. */
 const node = (title: string, npm: string, file: string, more: Partial<CompatServer> = {}): CompatServer => ({
   title,
   source: { npm },

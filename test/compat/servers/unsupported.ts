@@ -1,6 +1,6 @@
 import type { Unsupported } from '../server.ts';
 
-/** Servers that cannot take a listening socket as a descriptor. */
+/** Servers that cannot use a listening socket from a descriptor. */
 export const UNSUPPORTED: readonly Unsupported[] = [
   {
     title: 'Apache httpd 2.4',

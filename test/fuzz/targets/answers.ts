@@ -25,7 +25,7 @@ interface Recorded {
 
 const plain = painter(false);
 
-/** Every request with an answer of its own; each returns the text that a terminal would show. */
+/** Every request with a distinct response. Each returns the text for a terminal. */
 const REQUESTS: Readonly<Record<string, (client: ControlClient) => Promise<string>>> = {
   status: async (client) => renderStatus(await client.status(), plain),
   history: async (client) => renderHistory(await client.history(), plain),
@@ -44,14 +44,14 @@ const REQUESTS: Readonly<Record<string, (client: ControlClient) => Promise<strin
   events: (client) => all(client.events(), () => null),
 };
 
-/** Answers of another program than zero to a command. */
+/** Responses of another program than zero to a command. */
 export function answers(): Target {
   const folder = mkdtempSync(join(tmpdir(), 'zero-fuzz-'));
   const path = join(folder, 'control.sock');
   let answer = Buffer.alloc(0);
   const server = net.createServer({ allowHalfOpen: true }, (socket) => {
     socket.on('error', () => {});
-    // The request is read: a connection that is closed with unread bytes is reset.
+    // After the request was read: closing a connection with unread bytes would reset it.
     socket.once('data', () => socket.end(answer));
     socket.resume();
   });
@@ -73,7 +73,7 @@ export function answers(): Target {
     async check(input) {
       if (!isListening) await new Promise<void>((resolve) => server.listen(path, resolve));
       isListening = true;
-      // The first word names the request.
+      // The first word is the name of the request.
       const end = input.indexOf(10);
       const named = input.toString('latin1', 0, Math.max(0, end));
       const name = names.includes(named) ? named : (names[input.length % names.length] ?? 'status');
@@ -108,7 +108,7 @@ function answerOf(file: Buffer): Buffer {
   const [, route = ''] = /^\/v1\/([a-z]+)/.exec(request.path) ?? [];
   const content =
     lines === undefined ? `${JSON.stringify(body)}\n` : lines.map((line) => `${line}\n`).join('');
-  // Without its length the answer ends with the connection, also after a change.
+  // Without a length the response ends with the connection, also after a change.
   const kept = Object.entries(headers).filter(([name]) => name.toLowerCase() !== 'content-length');
   const fields = kept.map(([name, value]) => `${name}: ${value}`);
   const head = [`HTTP/1.1 ${status} OK`, ...fields, '', ''].join('\r\n');

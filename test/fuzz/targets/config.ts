@@ -8,7 +8,7 @@ import { formatProblem } from '../../../src/config/problem.ts';
 import { ROOT } from '../../support/paths.ts';
 import { corpusOf, type Target } from '../target.ts';
 
-/** Masked values differ from the secrets, so the comparison leaves secrets out. */
+/** Masked values differ from the secrets, so the comparison omits secrets. */
 const WITHOUT_SECRETS = /\*\*\*/;
 
 /** The text of a config file. */

@@ -6,12 +6,12 @@ import { takeRestarted } from '../../../src/supervisor/start/restarted.ts';
 import { takeHanded } from '../../../src/supervisor/upgrade/handed.ts';
 import { corpusOf, type Target } from '../target.ts';
 
-/** Of each convention, of which there are four. */
+/** The maximum of each of the four conventions. */
 const MAX_SOCKETS = 4 * 65_536;
 
 const SELF = { pid: 77, ppid: 66 };
 
-/** Variables of the environment that hand descriptors over, to zero and to the library in a service. */
+/** Environment variables that pass descriptors, to zero and to the library in a service. */
 export const handed: Target = {
   name: 'handed',
   corpus: corpusOf('handed'),
@@ -52,7 +52,7 @@ function assertDescriptor(fd: number): void {
   assert.ok(Number.isInteger(fd) && fd >= 0 && fd <= 2 ** 31 - 1, `not a descriptor: ${fd}`);
 }
 
-/** As the kernel passes them: NAME=VALUE, each up to a NUL. */
+/** In the form of the kernel: NAME=VALUE, each terminated by a NUL. */
 function environmentIn(input: Buffer): NodeJS.ProcessEnv {
   const entries = input
     .toString()

@@ -26,7 +26,7 @@ export const history: Target = {
       if (found.kind !== 'line') continue;
       assert.ok(Number.isFinite(Date.parse(found.line.at)), `not a time: ${found.line.at}`);
       const again = read(writeLine(found.line));
-      // JSON has no -0.
+      // JSON does not support -0.
       assert.equal(JSON.stringify(again), JSON.stringify(found));
     }
     return [...kinds].sort().join(' ');

@@ -10,7 +10,7 @@ import { FakeControl, FakeViews } from '../../unit/control/fake-control.ts';
 import { corpusOf, type Target } from '../target.ts';
 import { formatsLike } from './formats.ts';
 
-/** Milliseconds to wait for more of an answer that does not end by itself. */
+/** Milliseconds to wait for more of a response that does not end. */
 const ENOUGH = 20;
 
 interface Recorded {
@@ -22,7 +22,7 @@ interface Recorded {
   };
 }
 
-/** What a client sends to the control socket. */
+/** The bytes of a client on the control socket. */
 export function requests(): Target {
   const folder = mkdtempSync(join(tmpdir(), 'zero-fuzz-'));
   const path = join(folder, 'control.sock');
@@ -76,7 +76,7 @@ function requestOf(file: Buffer): Buffer {
   return Buffer.from([`${method} ${path} HTTP/1.1`, ...fields, '', body].join('\r\n'));
 }
 
-/** Sends bytes and ends. Resolves to the answer when the connection ends or the answer pauses. */
+/** Sends bytes and ends. Resolves to the response when the connection ends or the response pauses. */
 function talk(path: string, bytes: Buffer): Promise<string> {
   return new Promise((resolve) => {
     const socket = net.connect({ path, allowHalfOpen: true });
@@ -86,7 +86,7 @@ function talk(path: string, bytes: Buffer): Promise<string> {
       chunks.push(chunk);
       timer ??= setTimeout(() => socket.destroy(), ENOUGH);
     });
-    // The server may refuse before it has read everything.
+    // The server may refuse the request before it has read everything.
     socket.on('error', () => {});
     socket.on('close', () => {
       if (timer !== null) clearTimeout(timer);
@@ -97,7 +97,7 @@ function talk(path: string, bytes: Buffer): Promise<string> {
   });
 }
 
-/** Every answer is one of the protocol's; an exception of the supervisor would be `internal`. */
+/** Every response is valid in the protocol. An exception of the supervisor would be `internal`. */
 function outcomeOf(answer: string): string {
   if (answer === '') return 'closed';
   const [head = '', body = ''] = answer.replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, '').split('\r\n\r\n');

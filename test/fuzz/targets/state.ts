@@ -40,13 +40,13 @@ export const state: Target = {
   },
 };
 
-/** A supervisor can continue from this state, and writes the same one. */
+/** A supervisor can continue from this state, and writes the same one again. */
 function assertContinues(saved: SavedState): void {
   const restored = stateOf(saved);
   const situation = { state: restored, processes: [], listeners: [], verifyOf: () => undefined };
   const again = readState(new StateText().of(SUPERVISOR, situation), RECORDED);
   if ('problem' in again) assert.fail(`the written state is refused: ${again.problem.message}`);
-  // JSON has no -0.
+  // JSON does not support -0.
   assert.equal(JSON.stringify(stateOf(again.state)), JSON.stringify(restored));
   for (const { pid } of [...commandsIn(saved), ...hooksIn(saved).map(({ process }) => process)])
     assert.ok(Number.isSafeInteger(pid) && pid > 0);
@@ -63,7 +63,7 @@ function assertContinues(saved: SavedState): void {
   assert.ok(!Number.isNaN(nextDeadline(next.state)));
 }
 
-/** The formatter has put the files on several lines. */
+/** The formatter has split the files into several lines. */
 function asWritten(file: Buffer): Buffer {
   return Buffer.from(JSON.stringify(JSON.parse(file.toString())));
 }
