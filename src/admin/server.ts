@@ -157,7 +157,7 @@ const EVENTS = 'text/event-stream';
 function unfollowed(method: string | undefined): Answer {
   return method === 'HEAD'
     ? { status: 200, type: EVENTS, body: '' }
-    : textAnswer(503, `${MAX_FEEDS} dashboards are open: close one of them`);
+    : textAnswer(503, `${MAX_FEEDS} dashboards are open. Close one of them`);
 }
 
 async function answerTo(
@@ -166,18 +166,18 @@ async function answerTo(
   warn: (message: string) => void,
 ): Promise<Answer | FeedAnswer> {
   if (method !== 'GET' && method !== 'HEAD') {
-    return textAnswer(405, 'this endpoint is read-only: use GET or HEAD', { Allow: 'GET, HEAD' });
+    return textAnswer(405, 'this endpoint is read-only. Use GET or HEAD', { Allow: 'GET, HEAD' });
   }
   const { host, origin } = headers;
   if (ownHost !== null && !isOwnHost(host, ownHost))
-    return textAnswer(403, `${host} is not a name of this machine: use localhost`);
+    return textAnswer(403, `${host} is not a name of this machine. Use localhost`);
   if (!isOwnOrigin(origin, host)) return textAnswer(403, 'this request comes from a page of another origin');
   const path = url.replace(/[?#].*$/s, '');
   try {
     return await answer(path);
   } catch (error) {
     warn(`admin request ${path}: ${errorText(error)}`);
-    return textAnswer(500, 'the request failed: see the log of zero');
+    return textAnswer(500, 'the request failed. See the log of zero');
   }
 }
 

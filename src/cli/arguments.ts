@@ -33,8 +33,8 @@ function unknownCommand(program: Command, argv: readonly string[]): string | nul
   const names = [...program.commands.map((command) => command.name()), 'help'];
   if (first === undefined || names.includes(first)) return null;
   const meant = nearMiss(first, names);
-  const hint = meant === undefined ? '"zero --help" lists the commands' : `did you mean ${quoted(meant)}?`;
-  return `unknown command ${quoted(first)}; ${hint}`;
+  const hint = meant === undefined ? '"zero --help" lists the commands.' : `Did you mean ${quoted(meant)}?`;
+  return `unknown command ${quoted(first)}. ${hint}`;
 }
 
 function writeUsageError(refusal: string): void {
@@ -72,10 +72,10 @@ export async function parseArguments(argv: readonly string[]): Promise<number> {
     .command('run')
     .description('run the supervisor; with a command, without a config file')
     .option('--config <file>', 'the config file')
-    .option('--listen <address>', 'listen on this address, or bare port, for the command', collect, [])
+    .option('--listen <address>', 'address or port for the command; may be given several times', collect, [])
     .option(
       '--name <name>',
-      'name of the instance (default: after the script or the directory, with 8 digits)',
+      'name of the instance (default: from the script or the directory, with 8 digits)',
     )
     .option('--workers <count>', 'number of processes, or auto for one per core')
     .argument('[command...]', 'the service and its arguments, after --')
@@ -98,6 +98,7 @@ export async function parseArguments(argv: readonly string[]): Promise<number> {
 
   if (!startsSupervisor(argv)) {
     const { addCommands } = await import('./commands.ts');
+    program.helpCommand('help [command]', 'show the help of a command');
     addCommands(program, { configOf, collect, done: (result) => (code = result) });
   }
 

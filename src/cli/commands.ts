@@ -31,7 +31,7 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
     .command('check')
     .description('read the config and print every problem')
     .option('--config <file>', 'the config file')
-    .option('--print', 'show the config with every default filled in, secrets masked', false)
+    .option('--print', 'print the config with all defaults, and with secrets masked', false)
     .action(async (options: ConfigOption & { readonly print: boolean }) => {
       const { check } = await import('./check.ts');
       done(check(configOf(options), options.print));
@@ -49,9 +49,9 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
     .command('init')
     .description('write a commented config for a command, or print the systemd unit for it')
     .option('--config <file>', 'the config file to write (default: $ZERO_CONFIG, else ./zero.yaml)')
-    .option('--listen <address>', 'the service listens on this address, or bare port', collect, [])
-    .option('--name <name>', 'name of the instance (default: after the command)')
-    .option('--systemd', 'print the systemd unit; without a command, that of the existing config', false)
+    .option('--listen <address>', 'address or port on which the service listens', collect, [])
+    .option('--name <name>', 'name of the instance (default: from the command)')
+    .option('--systemd', 'print the systemd unit; without a command, the unit for the existing config', false)
     .argument('[command...]', 'the service and its arguments, after --')
     .passThroughOptions()
     .action(async (command: string[], options: Omit<InitOptions, 'command'>) => {
@@ -67,7 +67,7 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
     .option('--config <file>', 'the config file (default: $ZERO_CONFIG, else ./zero.yaml)')
     .option(
       '--name <name>',
-      'name of the instance; needs a command (default: after the script or the directory)',
+      'name of the instance; needs a command (default: from the script or the directory)',
     )
     .argument(
       '[command...]',
@@ -112,40 +112,40 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
 
   program
     .command('dashboard')
-    .description('serve a web page over every instance that this user may control, until Ctrl-C')
-    .option('--listen <address>', 'where the page is served', '127.0.0.1:9640')
+    .description('serve a web page with every instance that this user may control, until Ctrl-C')
+    .option('--listen <address>', 'address of the page', '127.0.0.1:9640')
     .action(async (options: DashboardOptions) => {
       const { dashboard } = await import('./dashboard.ts');
       done(await dashboard(options));
     });
 
-  instanceCommand('reload', 'deploy the version on the disk, and wait for the verdict')
-    .option('--preview', 'stop when the new version is ready, until promote or abort', false)
+  instanceCommand('reload', 'deploy the version on the disk, and wait for the result')
+    .option('--preview', 'stop when the new version is ready, and wait for promote or abort', false)
     .option('--replace', 'abort the handover in progress first', false)
     .option('--timeout <duration>', 'abort the handover if it takes longer, such as 90s')
-    .option('--label <label>', 'name the release, such as v1.2.3, in status, history, verdict and metrics')
-    .option('--no-wait', 'do not wait for the verdict')
-    .option('--json', 'print the verdict as a document', false)
+    .option('--label <label>', 'name the release, such as v1.2.3, in status, history, results and metrics')
+    .option('--no-wait', 'do not wait for the result')
+    .option('--json', 'print the result as a document', false)
     .action(async (options: ReloadOptions) => {
       const { reload } = await import('./reload.ts');
       done(await reload({ ...options, ...instanceOf(options) }));
     });
 
-  instanceCommand('rollback', 'hand over to an earlier release, and wait for the verdict')
+  instanceCommand('rollback', 'hand over to an earlier release, and wait for the result')
     .option(
       '--to <generation>',
-      'the generation whose release is wanted (default: the one that served before)',
+      'roll back to the release of this generation (default: the one that served before)',
     )
     .option('--timeout <duration>', 'abort the handover if it takes longer, such as 90s')
-    .option('--no-wait', 'do not wait for the verdict')
-    .option('--json', 'print the verdict as a document', false)
+    .option('--no-wait', 'do not wait for the result')
+    .option('--json', 'print the result as a document', false)
     .action(async (options: RollbackOptions) => {
       const { rollback } = await import('./rollback.ts');
       done(await rollback({ ...options, ...instanceOf(options) }));
     });
 
   instanceCommand('scale', 'change the number of workers, and wait for the result')
-    .argument('<workers>', 'how many workers, until the next reload takes the number in the config')
+    .argument('<workers>', 'number of workers; the next reload applies the number in the config again')
     .option('--timeout <duration>', 'stop waiting after this time, such as 90s')
     .option('--json', 'print the result as a document', false)
     .action(async (workers: string, options: Omit<ScaleOptions, 'workers'>) => {
@@ -153,24 +153,24 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
       done(await scale({ ...options, ...instanceOf(options), workers }));
     });
 
-  instanceCommand('wait', 'wait for the verdict of a handover, and exit with its exit code')
-    .argument('[handover]', 'its number (default: the one in progress, otherwise the last one)')
+  instanceCommand('wait', 'wait for the result of a handover, and exit with its exit code')
+    .argument('[handover]', 'number of the handover (default: the one in progress, otherwise the last one)')
     .option('--timeout <duration>', 'stop waiting after this time, such as 90s; the handover continues')
-    .option('--json', 'print the verdict as a document', false)
+    .option('--json', 'print the result as a document', false)
     .action(async (handover: string | undefined, options: Omit<WaitOptions, 'handover'>) => {
       const { wait } = await import('./wait.ts');
       const which = handover === undefined ? {} : { handover };
       done(await wait({ ...options, ...instanceOf(options), ...which }));
     });
 
-  instanceCommand('history', 'show the generations, and which releases can be rolled back to')
+  instanceCommand('history', 'show the generations, and which releases a rollback can use')
     .option('--json', 'print the document of the control socket', false)
     .action(async (options: InstanceOptions & { readonly json: boolean }) => {
       const { history } = await import('./history.ts');
       done(await history({ ...instanceOf(options), json: options.json }));
     });
 
-  instanceCommand('promote', 'end the preview, the canary or the soak in favour of the new version').action(
+  instanceCommand('promote', 'proceed with the new version: end its preview, canary or soak').action(
     async (options: InstanceOptions) => {
       const { promote } = await import('./promote.ts');
       done(await promote(instanceOf(options)));
@@ -186,7 +186,7 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
 
   instanceCommand('logs', 'show the output of the service')
     .option('-f, --follow', 'keep showing new output', false)
-    .option('-n, --lines <count>', 'only the last lines')
+    .option('-n, --lines <count>', 'only this many last lines')
     .option('--since <time>', 'only from this time on: 5m, 17:00, 2026-11-26T17:00:00Z')
     .option('--generation <number>', 'only the output of this generation')
     .option('--worker <number>', 'only the output of this worker')
@@ -197,7 +197,7 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
       done(await logs({ ...options, ...instanceOf(options) }));
     });
 
-  instanceCommand('signal', 'send a signal to the workers of the generation that serves')
+  instanceCommand('signal', 'send a signal to the workers of the serving generation')
     .argument('<signal>', 'a name, such as SIGUSR1 or usr1, or a number')
     .action(async (signal: string, options: InstanceOptions) => {
       const { signal: send } = await import('./signal.ts');
@@ -205,9 +205,9 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
     });
 
   instanceCommand('upgrade', 'replace a running zero by the installed one; the service keeps running')
-    .argument('[path]', 'another zero (default: the path by which the running one was started)')
+    .argument('[path]', 'path of the new zero (default: the path with which the running one was started)')
     .option('--timeout <duration>', 'how long to wait for a handover or a hook in progress (default: 60s)')
-    .option('--all', 'every instance that was started by the path of this zero', false)
+    .option('--all', 'upgrade every instance that was started with the path of this zero', false)
     .addOption(program.createOption('--check', 'used by a running zero').hideHelp())
     .action(
       async (

@@ -63,7 +63,7 @@ export function init(options: InitOptions, context: InitContext = HERE): number 
   const file = path.resolve(context.folder, locateConfig(options.config));
   const { command, systemd } = options;
   if (command.length === 0 && !systemd) {
-    context.err('zero init: no command given: zero init --listen 8080 -- CMD [ARG...]\n');
+    context.err('zero init: no command given. Write: zero init --listen 8080 -- CMD [ARG...]\n');
     return EXIT.usage;
   }
   const code = command.length === 0 ? EXIT.done : write(file, options, context);

@@ -30,7 +30,7 @@ function generationOf(text: string | undefined): number | null {
   if (!/^[1-9]\d{0,8}$/.test(text))
     throw new CommandError(
       EXIT.usage,
-      `--to ${text}: must be the number of a generation: see "zero history"`,
+      `--to ${text}: must be the number of a generation. See "zero history"`,
     );
   return Number(text);
 }

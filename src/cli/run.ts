@@ -59,7 +59,7 @@ export interface CommandLine {
  */
 export function runCommandLine(line: CommandLine): Promise<number> {
   if (line.command.length === 0) {
-    console.error('zero run: no command given: zero run --listen 8080 -- CMD [ARG...]');
+    console.error('zero run: no command given. Write: zero run --listen 8080 -- CMD [ARG...]');
     return Promise.resolve(EXIT.usage);
   }
   try {

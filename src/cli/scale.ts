@@ -29,7 +29,7 @@ export function scale(options: ScaleOptions, context: CommandContext = processCo
     const result = await follow(client.scale(request, interrupted), context);
     if (result === null) {
       if (json) terminal.out(`${JSON.stringify({ version: PROTOCOL, outcome: 'in_progress' })}\n`);
-      else terminal.err('zero is still changing the number of workers: see "zero status"\n');
+      else terminal.err('zero is still changing the number of workers. See "zero status"\n');
       return EXIT.inProgress;
     }
     if (json) terminal.out(`${JSON.stringify(result, null, 2)}\n`);

@@ -30,6 +30,6 @@ export function parseSince(
   if ('value' in duration && !text.startsWith('-'))
     return { value: Math.max(0, Math.floor(now - duration.value)) };
   return {
-    problem: `${JSON.stringify(text)} is not a time: write a duration (5m, 1h30m), a date and time with its offset (2026-11-26T17:00:00Z), or a time of day (17:00)`,
+    problem: `${JSON.stringify(text)} is not a time. Write a duration (5m, 1h30m), a date and time with its offset (2026-11-26T17:00:00Z), or a time of day (17:00)`,
   };
 }

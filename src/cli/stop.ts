@@ -41,7 +41,7 @@ async function stopLiving(
       'zero exited before it reported that the service had stopped. Check its log.',
     );
   }
-  context.terminal.err('zero is still stopping: follow it with "zero status"\n');
+  context.terminal.err('zero is still stopping. Follow it with "zero status"\n');
   return EXIT.inProgress;
 }
 

@@ -53,7 +53,7 @@ export async function upgradeAll(
 ): Promise<number> {
   const { terminal, interrupted, surroundings } = context;
   if (config !== undefined || name !== undefined) {
-    terminal.err('zero upgrade: --all does not go with --config or --name\n');
+    terminal.err('zero upgrade: --all cannot be combined with --config or --name\n');
     return EXIT.usage;
   }
   let code: number = EXIT.done;

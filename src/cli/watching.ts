@@ -14,7 +14,7 @@ export function requireTerminal(json: boolean, terminal: Terminal): void {
   if (!json && terminal.size() === null)
     throw new CommandError(
       EXIT.usage,
-      '--watch needs a terminal: without one add --json, which prints a document for each change',
+      '--watch needs a terminal. Add --json to print a document for each change instead',
     );
 }
 

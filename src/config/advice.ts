@@ -45,8 +45,8 @@ function placeholderAdvice({ listeners, runtime }: Config['service']): Finding[]
       const hint = meant === undefined ? '' : `: did you mean ${quoted(`\${${isFd ?? ''}${meant}}`)}?`;
       const problem =
         isFd === undefined
-          ? `${quoted(whole)} is passed on as it is${hint}`
-          : `${quoted(whole)} is passed on as it is: no listener has the name ${quoted(name)}${hint}`;
+          ? `${quoted(whole)} is passed on unchanged${hint}`
+          : `${quoted(whole)} is passed on unchanged: no listener has the name ${quoted(name)}${hint}`;
       return [wrongValue([...RUNTIME, 'args', index], problem)];
     }),
   );

@@ -64,15 +64,15 @@ function unreadable(error: unknown): string {
   const code = (error as NodeJS.ErrnoException).code ?? String(error);
   switch (code) {
     case 'ENOENT':
-      return 'read config: ENOENT: the file does not exist. Specify another one with --config';
+      return 'cannot read the config (ENOENT): the file does not exist. Pass another one with --config';
     case 'EACCES':
-      return 'read config: EACCES: this user may not read it';
+      return 'cannot read the config (EACCES): this user has no permission';
     case 'EMFILE':
-      return 'read config: EMFILE: zero has no free file descriptors. Raise its nofile limit';
+      return 'cannot read the config (EMFILE): zero has no free file descriptors. Raise its nofile limit';
     case 'EISDIR':
-      return 'read config: EISDIR: it is a directory';
+      return 'cannot read the config (EISDIR): it is a directory. Pass the path of a file';
     default:
-      return `read config: ${code}`;
+      return `cannot read the config: ${code}`;
   }
 }
 

@@ -42,7 +42,7 @@ export function connectionError(path: string, error: NodeJS.ErrnoException): Cli
     case 'EPERM':
       return new ClientError(
         'denied',
-        `control socket ${path}: permission denied: run this command as the user of that zero or as root, or allow a group with application.control.group`,
+        `control socket ${path}: permission denied. Run this command as the user of that zero or as root, or allow a group with application.control.group`,
       );
     case 'ECONNRESET':
     case 'EPIPE':

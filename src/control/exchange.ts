@@ -55,7 +55,7 @@ export function exchange(options: Exchange): Promise<Answer> {
       ...(signal ? { signal } : {}),
     });
     const timer = setTimeout(() => {
-      const why = `zero has not answered within ${patience / 1000} s (control socket ${path}): is it halted or very busy?`;
+      const why = `zero has not answered within ${patience / 1000} s (control socket ${path}). Is it halted or very busy?`;
       request.destroy(new ClientError('silent', why));
     }, patience);
     const settled = () => clearTimeout(timer);
@@ -96,7 +96,7 @@ function connect(
       return;
     }
     socket.destroy();
-    const message = `control socket ${path}: ${refused}: nothing was sent. Remove the socket, or run this as that user.`;
+    const message = `control socket ${path}: ${refused}. Nothing was sent. Remove the socket, or run this as that user.`;
     connected(new ClientError('untrusted', message), socket);
   });
 }

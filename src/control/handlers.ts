@@ -46,7 +46,7 @@ export function handlersOf({ control, views, farewells, followers, timers }: Han
   };
   const refuseTooMany = (): void => {
     if (followers.size >= MAX_FOLLOWERS)
-      throw new RequestError('overloaded', `${MAX_FOLLOWERS} clients already follow: end one of them`);
+      throw new RequestError('overloaded', `${MAX_FOLLOWERS} clients already follow. End one of them`);
   };
 
   return {
@@ -142,7 +142,7 @@ function viewOf({ generations }: Output, generation: number | undefined): number
   if (generation === undefined) return 'all';
   if (generations.includes(generation)) return generation;
   const kept = generations.length === 0 ? 'none' : generations.join(', ');
-  const problem = `no output of generation ${generation} is kept; kept generations: ${kept}`;
+  const problem = `no output of generation ${generation} is kept. Kept generations: ${kept}`;
   throw new RequestError('unknown_generation', problem, 'generation');
 }
 

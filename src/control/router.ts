@@ -51,7 +51,7 @@ export async function answer(
     if (error instanceof RequestError) sendError(response, error);
     else {
       options.warn(`control request ${request.method} ${request.url}: ${errorText(error)}`);
-      sendError(response, new RequestError('internal', 'the request failed: see the log of zero'));
+      sendError(response, new RequestError('internal', 'the request failed. See the log of zero'));
     }
   }
 }

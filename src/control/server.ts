@@ -200,7 +200,7 @@ function groupOf(path: string, group: string | null): number | null {
   if (found === null)
     throw new ControlError(
       path,
-      `group ${group} does not exist: set application.control.group to another one`,
+      `group ${group} does not exist. Set application.control.group to another one`,
     );
   return found.gid;
 }

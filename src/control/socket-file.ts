@@ -34,7 +34,7 @@ export function bindSocketFile(path: string, mode: number, gid: number | null): 
   if (Buffer.byteLength(path) > MAX_PATH) {
     throw new ControlError(
       path,
-      `the path is longer than ${MAX_PATH} bytes: set application.control.path to a shorter one`,
+      `the path is longer than ${MAX_PATH} bytes. Set application.control.path to a shorter one`,
     );
   }
   const fd = openSocket('unix', 'stream');
@@ -69,8 +69,8 @@ function refuseOccupied(path: string): void {
   const occupied = clearStale(path);
   if (occupied === null) return;
   const why = occupied.isHeld
-    ? 'another process listens there: set application.control.path to another one'
-    : 'there is a file that is not a socket: remove it, or set application.control.path';
+    ? 'another process listens there. Set application.control.path to another one'
+    : 'the file there is not a socket. Remove it, or set application.control.path';
   throw new ControlError(path, why);
 }
 
@@ -79,11 +79,11 @@ function explain(error: unknown): string {
   const code = reasonOf(error);
   switch (code) {
     case 'ENOENT':
-      return 'ENOENT: its directory does not exist: create it, or set application.control.path';
+      return 'ENOENT: its directory does not exist. Create it, or set application.control.path';
     case 'EACCES':
-      return 'EACCES: this user may not create it: set application.control.path to a directory that this user may write to';
+      return 'EACCES: this user may not create it. Set application.control.path to a path in a directory that this user may write to';
     case 'EPERM':
-      return 'EPERM: this user may not give the socket to that group: set application.control.group to a group of this user';
+      return 'EPERM: this user may not give the socket to that group. Set application.control.group to a group of this user';
     default:
       return code;
   }

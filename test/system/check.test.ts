@@ -80,7 +80,7 @@ service:
     );
     assert.deepEqual([code, stdout], [0, 'zero.yaml: ok\n']);
     assert.deepEqual(warnings, [
-      'service.runtime.args[0]: "${fd.nope}" is passed on as it is: no listener has the name "nope"',
+      'service.runtime.args[0]: "${fd.nope}" is passed on unchanged: no listener has the name "nope"',
       'service.runtime.user: user no-such-user does not exist: it is neither in /etc/passwd nor in the name service (NSS)',
       'service.runtime.path: executable /./missing: ENOENT: it does not exist',
       'service.runtime.environment_file: environment_file /.env: ENOENT: it does not exist',

@@ -40,7 +40,7 @@ async function received(impostor: Zero, from: number): Promise<string> {
 }
 
 const refusal = (path: string, listening: number, caller: number): string =>
-  `control socket ${path}: uid ${listening} listens there, which is not root, this user (uid ${caller}) or the owner of that directory: nothing was sent. Remove the socket, or run this as that user.\n`;
+  `control socket ${path}: uid ${listening} listens there, which is not root, this user (uid ${caller}) or the owner of that directory. Nothing was sent. Remove the socket, or run this as that user.\n`;
 
 describe('a control socket or a record of another user', () => {
   it('in /tmp, in place of the directory of the caller, gets no command', DEADLINE, async (t) => {
@@ -97,7 +97,7 @@ describe('a control socket or a record of another user', () => {
       chownSync(path, attacker.uid, attacker.gid);
     const environment = { XDG_RUNTIME_DIR: undefined, TMPDIR: tmp };
     const { code, stderr } = await runZero(t, { args: ['stop', '--name', 'web'], environment });
-    const why = `uid 0 listens there, but the instance belongs to uid ${attacker.uid}: nothing was sent.`;
+    const why = `uid 0 listens there, but the instance belongs to uid ${attacker.uid}. Nothing was sent.`;
     assert.ok(stderr.startsWith(`zero stop: control socket ${socket}: ${why}`), stderr);
     assert.equal(code, 1);
     assert.deepEqual(zero.log.all('stop_requested'), []);

@@ -104,6 +104,6 @@ describe('zero list --watch on a terminal of 80 columns', () => {
     assert.equal(watching.screen.coloured, false);
     const { code, stdout, stderr } = await runIn(t, me, folder, 'list', '--watch');
     assert.deepEqual([code, stdout], [2, '']);
-    assert.match(stderr, /^zero list: --watch needs a terminal: without one add --json/);
+    assert.match(stderr, /^zero list: --watch needs a terminal\. Add --json/);
   });
 });

@@ -91,7 +91,7 @@ describe('zero logs', () => {
     for (const wrong of ['soon', '5', '25:00', '2026-11-26', '-5m']) {
       const { code, stderr } = await command(t, zero, 'logs', `--since=${wrong}`);
       assert.equal(code, 2, wrong);
-      assert.match(stderr, /^zero logs: --since .* is not a time: write a duration/);
+      assert.match(stderr, /^zero logs: --since .* is not a time\. Write a duration/);
     }
   });
 
@@ -100,7 +100,7 @@ describe('zero logs', () => {
     const unknown = await command(t, zero, 'logs', '--generation', '7');
     assert.deepEqual(
       [unknown.code, unknown.stdout, unknown.stderr],
-      [1, '', 'zero logs: no output of generation 7 is kept; kept generations: 1\n'],
+      [1, '', 'zero logs: no output of generation 7 is kept. Kept generations: 1\n'],
     );
     for (const wrong of [['-n', '-1'], ['-n', 'all'], ['--generation', 'x'], ['--nonsense']]) {
       assert.equal((await command(t, zero, 'logs', ...wrong)).code, 2, wrong.join(' '));

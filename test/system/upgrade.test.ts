@@ -84,7 +84,7 @@ describe('zero upgrade --all', () => {
 
   it('cannot be combined with an instance', async (t) => {
     const { code, stderr } = await runZero(t, { args: ['upgrade', '--all', '--name', 'hello'] });
-    assert.deepEqual([code, stderr], [2, 'zero upgrade: --all does not go with --config or --name\n']);
+    assert.deepEqual([code, stderr], [2, 'zero upgrade: --all cannot be combined with --config or --name\n']);
   });
 });
 

@@ -23,7 +23,7 @@ export function timelinePart({ handovers, generations }: Timeline): Html {
     return html`<li>${icon(outcome === 'promoted' ? 'good' : 'bad')}<div><p><strong>Handover ${handover} ${outcomeText(outcome)}</strong>${
       generation === null ? '' : `, generation ${generation}`
     }${release?.label === undefined ? '' : `, ${release.label}`}${
-      started?.rollback_to ? `, a return to generation ${started.rollback_to}` : ''
+      started?.rollback_to ? `, a rollback to generation ${started.rollback_to}` : ''
     }</p>${failure === null ? [] : html`<p class="reason">${failure.step}: ${failure.reason}</p>`}<p class="note">${time(at)}, took ${twoUnits(duration_ms)}${
       started?.served_ms ? `, served for ${twoUnits(started.served_ms)}` : ''
     }</p></div></li>`;
@@ -39,7 +39,7 @@ export function outputPart(failed: FailedHandover | null): Html {
   const title = generation === null ? `handover ${handover}` : `generation ${generation}`;
   const lines = output.map((line) => html`${line}\n`);
   return html`<h2 id="output-title">Last output of ${title}</h2><p class="reason">${step ?? ''}: ${reason ?? ''}</p>${
-    lines.length === 0 ? html`<p class="note">It wrote nothing.</p>` : html`<pre tabindex="0">${lines}</pre>`
+    lines.length === 0 ? html`<p class="note">No output.</p>` : html`<pre tabindex="0">${lines}</pre>`
   }`;
 }
 

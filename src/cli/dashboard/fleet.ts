@@ -43,7 +43,8 @@ export class Fleet {
     const [, key = '', rest = ''] = /^\/instance\/([^/]+\/[^/]+)\/(events)?$/.exec(path) ?? [];
     this.#look();
     const member = this.#members.get(key);
-    if (member === undefined) return textAnswer(404, 'unknown instance. The page / lists those that run.');
+    if (member === undefined)
+      return textAnswer(404, 'unknown instance. The page / lists the running instances.');
     const { dashboard } = member;
     if (rest === 'events') return { feed: dashboard.feed() };
     const sections = await dashboard.sections();

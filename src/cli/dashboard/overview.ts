@@ -37,7 +37,7 @@ export function fleetSections(instances: readonly Shown[]): ReadonlyMap<string, 
       'facts',
       html`<span>${count}</span> <span>${bad === 0 ? 'none in trouble' : `${bad} in trouble`}</span>`.text,
     ],
-    ['instances', sorted.length === 0 ? 'No instance runs.' : html`${cards}`.text],
+    ['instances', sorted.length === 0 ? 'No instance is running.' : html`${cards}`.text],
   ]);
 }
 

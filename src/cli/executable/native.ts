@@ -64,7 +64,7 @@ function loadNative(): unknown {
     }
   }
   throw new Error(
-    `no directory allows to load a library (${tried.join('; ')}). Mount one of them without noexec, or set TMPDIR to one that is.`,
+    `cannot load the native library from any directory (${tried.join('; ')}). Mount one of them without noexec, or set TMPDIR to one that is.`,
   );
 }
 

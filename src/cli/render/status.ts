@@ -211,7 +211,7 @@ function steeringLines({ steering, service }: StatusDocument): string[] {
     ...(canary
       ? wrapped(`${canary.percent} % of them, by ${canary.by}, to lane `, canary.lanes.map(String))
       : []),
-    ...(preview ? wrapped('those of preview_from to lane ', preview.map(String)) : []),
+    ...(preview ? wrapped('connections from preview_from go to lane ', preview.map(String)) : []),
   ];
 }
 

@@ -26,7 +26,7 @@ export function parseInstanceName(text: string): Parsed<string> {
   }
   if (!INSTANCE.test(text)) {
     return {
-      problem: `${quoted(text)} cannot be the name of a directory: use letters, digits and . _ - + @ :, a letter or digit first`,
+      problem: `${quoted(text)} cannot be the name of a directory: use letters, digits and . _ - + @ : and begin with a letter or digit`,
     };
   }
   return { value: text };

@@ -11,7 +11,7 @@ import { assertFree, isFile, moveToPath, temporaryPath } from './unix-path.ts';
 export function assertServer(server: unknown): asserts server is Server {
   if (!(server instanceof Server))
     throw new TypeError(
-      'listen: not a server of node:net, http, https, http2 or tls; of a framework give the server that it made',
+      'listen: not a server of node:net, http, https, http2 or tls; for a framework pass the server that it has created',
     );
   if (server.listening)
     throw Object.assign(new Error('listen: this server listens already, but not through the upgrader'), {

@@ -34,6 +34,6 @@ export function refuseForeignServers(known: ReadonlySet<object>): UpgradeError |
   const addresses = foreign.map(({ address }) => address).join(', ');
   return new UpgradeError(
     'NOT_SUPPORTED',
-    `upgrade: ${addresses} was not opened by upgrader.listen(), so the address would be in use for the new process: open it that way, or close it first`,
+    `upgrade: ${addresses} was not opened by upgrader.listen(), so the address would be in use for the new process. Open it with upgrader.listen(), or close it first`,
   );
 }

@@ -111,7 +111,7 @@ test('a page with a rebound DNS name cannot read the status', async (t) => {
   for (const target of ['/', '/healthz', '/readyz', '/status', '/metrics']) {
     const { status, body } = await get(t, path, target, 'GET', 'evil.example');
     assert.equal(status, 403, target);
-    assert.equal(body, 'evil.example is not a name of this machine: use localhost\n');
+    assert.equal(body, 'evil.example is not a name of this machine. Use localhost\n');
   }
   const rude = await talk(t, path, 'GET /status HTTP/1.1\r\n\r\n');
   assert.equal(parse(rude).status, 400);

@@ -12,7 +12,7 @@ async function run(t: TestContext, ...argv: string[]): Promise<{ code: number; l
 }
 
 test('an unknown command is reported with the nearest known command', async (t) => {
-  const unknown = 'zero: unknown command "statsu"; did you mean "status"?';
+  const unknown = 'zero: unknown command "statsu". Did you mean "status"?';
   for (const argv of [
     ['statsu'],
     ['statsu', '--json'],
@@ -22,13 +22,25 @@ test('an unknown command is reported with the nearest known command', async (t) 
     assert.deepEqual(await run(t, ...argv), { code: 2, lines: [unknown] }, argv.join(' '));
   assert.deepEqual(await run(t, 'rlload'), {
     code: 2,
-    lines: ['zero: unknown command "rlload"; did you mean "reload"?'],
+    lines: ['zero: unknown command "rlload". Did you mean "reload"?'],
   });
 });
 
 test('an unknown command without a similar one is reported with a pointer to the list', async (t) => {
   assert.deepEqual(await run(t, 'frobnicate'), {
     code: 2,
-    lines: ['zero: unknown command "frobnicate"; "zero --help" lists the commands'],
+    lines: ['zero: unknown command "frobnicate". "zero --help" lists the commands.'],
   });
+});
+
+test('zero help shows the help of zero, or of a command', async (t) => {
+  let shown = '';
+  t.mock.method(process.stdout, 'write', (text: string) => {
+    shown += text;
+    return true;
+  });
+  const codes = [await parseArguments(['help']), await parseArguments(['help', 'reload'])];
+  t.mock.restoreAll();
+  assert.deepEqual(codes, [0, 0]);
+  assert.match(shown, /^Usage: zero \[options\] \[command\]\n[^]*\nUsage: zero reload \[options\]\n/);
 });

@@ -97,7 +97,7 @@ test('logs -n and --generation select lines', async (t) => {
   assert.equal(await logs({ ...LOGS, generation: '3', lines: '1' }, at.context), 0);
   assert.equal(at.out(), 'two\nthree\ntwo\n');
   assert.equal(await logs({ ...LOGS, generation: '9' }, at.context), 1);
-  assert.equal(at.err(), 'zero logs: no output of generation 9 is kept; kept generations: 3, 4\n');
+  assert.equal(at.err(), 'zero logs: no output of generation 9 is kept. Kept generations: 3, 4\n');
   for (const wrong of [{ lines: 'x' }, { lines: '-1' }, { generation: '0' }, { generation: '1.5' }]) {
     assert.equal(await logs({ ...LOGS, ...wrong }, at.context), 2);
   }
@@ -158,7 +158,7 @@ test('logs --since and --worker select lines', async (t) => {
   }
   assert.match(
     at.err(),
-    /^zero logs: --since "5" is not a time: write a duration \(5m, 1h30m\), a date and time with its offset \(2026-11-26T17:00:00Z\), or a time of day \(17:00\)$/m,
+    /^zero logs: --since "5" is not a time\. Write a duration \(5m, 1h30m\), a date and time with its offset \(2026-11-26T17:00:00Z\), or a time of day \(17:00\)$/m,
   );
 });
 
@@ -417,7 +417,7 @@ test('stop waits for the exit of the supervisor, not only for its response; Ctrl
   await at.shown('stopping now');
   at.interrupt();
   assert.equal(await code, 13);
-  assert.match(at.err(), /zero is still stopping: follow it with "zero status"\n$/);
+  assert.match(at.err(), /zero is still stopping\. Follow it with "zero status"\n$/);
 });
 
 test('permission denied is reported as such', {
@@ -435,7 +435,7 @@ test('permission denied is reported as such', {
   } finally {
     process.seteuid?.(uid);
   }
-  assert.match(at.err(), /control\.sock: permission denied: run this command as the user of that zero/);
+  assert.match(at.err(), /control\.sock: permission denied\. Run this command as the user of that zero/);
 });
 
 test('stop detects the exit of the process', async (t) => {

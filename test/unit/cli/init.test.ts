@@ -91,7 +91,7 @@ describe('zero init', () => {
   it('reports invalid input, and writes nothing', (t) => {
     const { folder, run, said } = setUp(t);
     for (const [options, message] of [
-      [{}, /^zero init: no command given: /],
+      [{}, /^zero init: no command given\. /],
       [{ command: ['no-such-command'] }, /^-- no-such-command: was not found in PATH\n$/],
       [{ command: ['/bin/cat'], listen: ['x'] }, /^--listen x: "x" has no port: write "x:8080"\n$/],
       [{ command: ['/bin/cat'], name: 'a/b' }, /^--name a\/b: "a\/b" cannot be the name of a directory/],

@@ -232,7 +232,7 @@ describe('zero list --watch', () => {
   it('is refused without a terminal, with the alternative', async (t) => {
     const at = cliFixture(t);
     assert.equal(await list(WATCH, at.context), 2);
-    assert.match(at.err(), /^zero list: --watch needs a terminal: without one add --json/);
+    assert.match(at.err(), /^zero list: --watch needs a terminal\. Add --json/);
   });
 
   it('with --json prints a line for each change, and none for elapsed time', async (t) => {

@@ -36,7 +36,7 @@ for (const to of ['0', '-1', 'last', '1.5', '99999999999']) {
     assert.equal(await rollback({ ...ROLLBACK, to }, at.context), 2);
     assert.match(
       at.err(),
-      /^zero rollback: --to .*: must be the number of a generation: see "zero history"\n$/,
+      /^zero rollback: --to .*: must be the number of a generation\. See "zero history"\n$/,
     );
     assert.equal(control.rollbacks.length, 0);
   });

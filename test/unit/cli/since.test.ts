@@ -49,7 +49,7 @@ describe('--since', () => {
     it(`refuses ${JSON.stringify(wrong)} and lists the formats`, () => {
       const parsed = parseSince(wrong, NOW);
       assert.ok('problem' in parsed);
-      assert.match(parsed.problem, /is not a time: write a duration \(5m, 1h30m\), a date and time/);
+      assert.match(parsed.problem, /is not a time\. Write a duration \(5m, 1h30m\), a date and time/);
     });
   }
 });

@@ -39,7 +39,7 @@ test('status --watch is refused without a terminal, with the alternative', async
   const at = cliFixture(t);
   await at.run('example');
   assert.equal(await status(WATCH, at.context), 2);
-  assert.match(at.err(), /^zero status: --watch needs a terminal: without one add --json/);
+  assert.match(at.err(), /^zero status: --watch needs a terminal\. Add --json/);
 });
 
 test('status --watch --json prints a line for each change, and none for elapsed time', async (t) => {

@@ -26,10 +26,10 @@ describe('advice', () => {
     args: ["\${fd.http}", "--fd=\${fd.htpp}", "\${fd.nope}", "\${fd.}", "\${generaton}"]
 `;
     assert.deepEqual(adviceFor(text), [
-      '5:26: service.runtime.args[1]: "${fd.htpp}" is passed on as it is: no listener has the name "htpp": did you mean "${fd.http}"?',
-      '5:45: service.runtime.args[2]: "${fd.nope}" is passed on as it is: no listener has the name "nope"',
-      '5:59: service.runtime.args[3]: "${fd.}" is passed on as it is: no listener has the name ""',
-      '5:69: service.runtime.args[4]: "${generaton}" is passed on as it is: did you mean "${generation}"?',
+      '5:26: service.runtime.args[1]: "${fd.htpp}" is passed on unchanged: no listener has the name "htpp": did you mean "${fd.http}"?',
+      '5:45: service.runtime.args[2]: "${fd.nope}" is passed on unchanged: no listener has the name "nope"',
+      '5:59: service.runtime.args[3]: "${fd.}" is passed on unchanged: no listener has the name ""',
+      '5:69: service.runtime.args[4]: "${generaton}" is passed on unchanged: did you mean "${generation}"?',
     ]);
   });
 

@@ -58,7 +58,7 @@ test('a problem is located by its argument', () => {
   assert.deepEqual(
     problems({ listen: ['99999', ':80', 'x'], name: 'a/b', command: ['node', 's3cret'] }, find),
     [
-      '--name a/b: "a/b" cannot be the name of a directory: use letters, digits and . _ - + @ :, a letter or digit first',
+      '--name a/b: "a/b" cannot be the name of a directory: use letters, digits and . _ - + @ : and begin with a letter or digit',
       '--listen 99999: ":99999" has the port 99999: the largest is 65535',
       '--listen x: "x" has no port: write "x:8080"',
     ].sort((one, other) => Number(other.startsWith('--listen')) - Number(one.startsWith('--listen'))),

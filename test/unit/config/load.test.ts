@@ -43,14 +43,14 @@ test('the config file is found by option, variable and default name', () => {
 
 test('each unreadable file is one problem', () => {
   assert.deepEqual(problems(path.join(directory, 'none.yaml')), [
-    'none.yaml: read config: ENOENT: the file does not exist. Specify another one with --config',
+    'none.yaml: cannot read the config (ENOENT): the file does not exist. Pass another one with --config',
   ]);
   fs.mkdirSync(path.join(directory, 'folder'));
   assert.deepEqual(problems(path.join(directory, 'folder')), [
-    'folder: read config: EISDIR: it is a directory',
+    'folder: cannot read the config (EISDIR): it is a directory. Pass the path of a file',
   ]);
   assert.deepEqual(problems(path.join(directory, 'folder\n/none')), [
-    'folder\\u000a/none: read config: ENOENT: the file does not exist. Specify another one with --config',
+    'folder\\u000a/none: cannot read the config (ENOENT): the file does not exist. Pass another one with --config',
   ]);
 });
 

@@ -211,7 +211,7 @@ for (const [name, text, problems] of [
     'a name that is a path',
     runtime('name: ../x'),
     [
-      '1:53: service.runtime.name: "../x" cannot be the name of a directory: use letters, digits and . _ - + @ :, a letter or digit first',
+      '1:53: service.runtime.name: "../x" cannot be the name of a directory: use letters, digits and . _ - + @ : and begin with a letter or digit',
     ],
   ],
   [

@@ -35,7 +35,7 @@ export function node({ kind, args, folder }: Command): Program {
     args,
     sockets: [
       ...found,
-      'In Node: server.listen({ fd: 3 }), or this address, with what NODE_OPTIONS loads below.',
+      'In Node: server.listen({ fd: 3 }), or this address with the module in NODE_OPTIONS below.',
     ],
   };
 }

@@ -13,7 +13,7 @@ export function puma({ args, folder, listen }: Command): Program {
     addresses: unique(binds.map(addressOf)),
     args: [...args, ...own.flatMap((bind) => ['-b', bind])],
     sockets: [
-      'puma finds the socket by this address: it must be that of its bind, written with the IP address.',
+      'puma finds the socket by this address: it must equal the address of its bind, written as an IP address.',
     ],
     // Without the gem sd_notify, puma 5 reports an error at each start if NOTIFY_SOCKET is set.
     protocols: ['systemd'],
