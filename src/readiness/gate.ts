@@ -1,3 +1,5 @@
+import type { ReadinessConfig } from '../config/schema.ts';
+
 /** One condition that a worker must meet before it counts as ready. */
 export interface Gate {
   /** The name in `readiness.NAME` of the config: `accept`, `notify`, `ready_fd`, `http`, `tcp`, `command`. */
@@ -8,7 +10,8 @@ export interface Gate {
   close(): void;
 }
 
-export type GateName = 'accept' | 'notify' | 'ready_fd' | 'http' | 'tcp' | 'command';
+/** Every key of `service.readiness` but the time limit is a gate. */
+export type GateName = Exclude<keyof ReadinessConfig, 'timeout'>;
 
 /** Why a worker is not ready. `gate` null: the reason is the worker as a whole. */
 export interface GateReason {

@@ -47,19 +47,33 @@ export interface Gates {
   close(): void;
 }
 
+/** A config without gates. */
+export const NO_GATES: ReadinessConfig = { accept: false, notify: false, timeout: 0 };
+
+type IsOn = (config: ReadinessConfig, steered: readonly string[]) => boolean;
+
+/** How a config turns on each gate. A gate that is missing here does not compile. */
+const IS_ON: Readonly<Record<GateName, IsOn>> = {
+  accept: ({ accept }, steered) => acceptListeners(accept, steered).length > 0,
+  notify: ({ notify }) => notify,
+  ready_fd: ({ ready_fd }) => ready_fd !== undefined,
+  http: ({ http }) => http !== undefined,
+  tcp: ({ tcp }) => tcp !== undefined,
+  command: ({ command }) => command !== undefined,
+};
+
 /**
  * Names of the gates that a worker must pass under this config.
  * @param steered names of the steered listeners
  */
 export function gateNames(config: ReadinessConfig, steered: readonly string[]): readonly GateName[] {
-  const names: GateName[] = [];
-  if (acceptListeners(config.accept, steered).length > 0) names.push('accept');
-  if (config.notify) names.push('notify');
-  if (config.ready_fd !== undefined) names.push('ready_fd');
-  if (config.http) names.push('http');
-  if (config.tcp) names.push('tcp');
-  if (config.command) names.push('command');
-  return names;
+  return (Object.keys(IS_ON) as GateName[]).filter((name) => IS_ON[name](config, steered));
+}
+
+/** The config with only those of its gates that `keep` returns true for. */
+export function onlyGates(config: ReadinessConfig, keep: (gate: GateName) => boolean): ReadinessConfig {
+  const kept = Object.entries(config).filter(([key]) => key === 'timeout' || keep(key as GateName));
+  return { ...NO_GATES, ...Object.fromEntries(kept) };
 }
 
 /** Starts every gate of the config for one worker, right after its spawn. No callback comes before this returns. */

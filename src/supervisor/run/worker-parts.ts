@@ -5,7 +5,7 @@ import type { WorkerKey } from '../../lifecycle/events.ts';
 import type { Fact } from '../../lifecycle/facts.ts';
 import type { Kernel } from '../../linux/kernel.ts';
 import type { Listeners } from '../../listeners/listeners.ts';
-import { NotifySocket, type RunCommand, type Timers } from '../../readiness/index.ts';
+import { NO_GATES, NotifySocket, onlyGates, type RunCommand, type Timers } from '../../readiness/index.ts';
 import type { WorkerListener } from '../../workers/conventions/convention.ts';
 import { LineForwarder } from '../../workers/output/line-forwarder.ts';
 import { type OutputOptions, WorkerOutput } from '../../workers/output/output.ts';
@@ -205,22 +205,7 @@ export function adoptParts(request: PartsRequest, recovered: RecoveredProcess): 
     isAlive && !rescue && waiting.includes(gate) && (gate !== 'ready_fd' || ready !== null);
   const family = adopted ? new Descendants(kernel, { pid, startTime }) : NO_FAMILY;
   const process = { session, pid, startTime, startedAt: since, isAlive, isForeign, family };
-  return { ...process, notify, output, ready, readiness: gatesLeft(readiness, isWaiting) };
-}
-
-export const NO_GATES: ReadinessConfig = { notify: false, accept: false, timeout: 0 };
-
-function gatesLeft(all: ReadinessConfig, isWaiting: (gate: string) => boolean): ReadinessConfig {
-  const { accept, notify, ready_fd, http, tcp, command, timeout } = all;
-  return {
-    accept: isWaiting('accept') && accept,
-    notify: isWaiting('notify') && notify,
-    ...(ready_fd !== undefined && isWaiting('ready_fd') && { ready_fd }),
-    ...(http !== undefined && isWaiting('http') && { http }),
-    ...(tcp !== undefined && isWaiting('tcp') && { tcp }),
-    ...(command !== undefined && isWaiting('command') && { command }),
-    timeout,
-  };
+  return { ...process, notify, output, ready, readiness: onlyGates(readiness, isWaiting) };
 }
 
 function reportLost(

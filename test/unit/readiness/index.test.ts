@@ -1,13 +1,27 @@
 import assert from 'node:assert/strict';
 import { closeSync, writeSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { readiness } from '../../../src/config/schema/readiness.ts';
+import type { ReadinessConfig } from '../../../src/config/schema.ts';
 import { linux } from '../../../src/linux/kernel.ts';
 import { openPipe } from '../../../src/linux/pipes.ts';
-import { gateNames, startGates } from '../../../src/readiness/index.ts';
+import { type GateName, gateNames, onlyGates, startGates } from '../../../src/readiness/index.ts';
 import type { NotifyMessage } from '../../../src/readiness/notify-message.ts';
 import { manualTimers, oneSlice } from './manual-timers.ts';
 
 const command = { run: ['/bin/true'], timeout: 1000 };
+
+const target = { listener: 'http', interval: 250, timeout: 2000 };
+/** A config with every gate. A gate that is missing here does not compile. */
+const ALL: Required<ReadinessConfig> = {
+  accept: 'auto',
+  notify: true,
+  ready_fd: 10,
+  http: { ...target, path: '/', status: [] },
+  tcp: target,
+  command,
+  timeout: 60_000,
+};
 
 describe('the gates of a worker', () => {
   it('are the configured ones', () => {
@@ -18,6 +32,23 @@ describe('the gates of a worker', () => {
     );
     assert.deepEqual(gateNames({ accept: 'auto', notify: false, timeout: 60_000 }, ['http']), ['accept']);
     assert.deepEqual(gateNames({ accept: ['http'], notify: false, timeout: 60_000 }, []), ['accept']);
+  });
+
+  it('are all keys of the config but the time limit', () => {
+    const keys = Object.keys(readiness.shape).filter((key) => key !== 'timeout');
+    assert.deepEqual([...gateNames(ALL, ['http'])].sort(), keys.sort());
+  });
+
+  it('can be reduced to those that a recovered worker has not passed', () => {
+    assert.deepEqual(
+      onlyGates(ALL, () => true),
+      ALL,
+    );
+    for (const name of Object.keys(readiness.shape).filter((key) => key !== 'timeout')) {
+      const left = onlyGates(ALL, (gate: GateName) => gate === name);
+      assert.deepEqual(gateNames(left, ['http']), [name]);
+      assert.equal(left.timeout, ALL.timeout);
+    }
   });
 
   it('pass one by one, and report the pending ones', async () => {
