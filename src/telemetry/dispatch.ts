@@ -2,19 +2,19 @@ import type { Timers } from '../common/clock.ts';
 import { errorText } from '../common/errors.ts';
 import type { ApplicationConfig } from '../config/schema.ts';
 import type { Fact } from '../lifecycle/facts.ts';
+import type { WriteTarget } from '../writing/target.ts';
 import { createLog } from './log.ts';
 import { createSentry } from './sentry.ts';
 import { createStatsd } from './statsd.ts';
-import type { Writer } from './writer.ts';
 
 export interface TelemetryOptions {
   readonly application: Pick<ApplicationConfig, 'logging' | 'metrics' | 'sentry_dsn'>;
   readonly service: { readonly name: string; readonly path: string; readonly directory: string };
   /** The version of zero itself. */
   readonly version: string;
-  /** The descriptor and the writer of the log without `logging.file`, see LogOptions. */
+  /** The descriptor and the target of the log without `logging.file`, see LogOptions. */
   readonly fd: number;
-  readonly writer?: Writer;
+  readonly target?: WriteTarget;
   /** `$JOURNAL_STREAM`, see LogOptions. */
   readonly journalStream?: string | undefined;
   /** False with NO_COLOR. Only a terminal gets colour. */
@@ -48,7 +48,7 @@ interface Receiver {
  * The receivers of every fact. Throws Error if `logging.file` cannot be opened. Does not load unconfigured receivers.
  */
 export function createTelemetry(options: TelemetryOptions): Telemetry {
-  const { application, fd, writer, journalStream, colour, clock, timers } = options;
+  const { application, fd, target, journalStream, colour, clock, timers } = options;
   const log = createLog({
     config: application.logging,
     fd,
@@ -56,7 +56,7 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
     colour,
     clock,
     timers,
-    ...(writer && { writer }),
+    ...(target && { target }),
   });
   const onExit = (): void => log.flushNow();
   process.on('exit', onExit);

@@ -3,10 +3,10 @@ import type { Timers } from '../common/clock.ts';
 import { reasonOf } from '../common/errors.ts';
 import type { LoggingConfig } from '../config/schema.ts';
 import type { Fact } from '../lifecycle/facts.ts';
+import { fileTarget, targetOf, type WriteTarget } from '../writing/target.ts';
 import { isWanted, type Level, levelOf } from './level.ts';
-import { LineSink } from './line-sink.ts';
 import { humanLine, jsonLine } from './lines.ts';
-import { fileWriter, type Writer, writerFor } from './writer.ts';
+import { openLogSink } from './log-sink.ts';
 
 /** The levels of syslog(3), by which journald classifies a line (sd-daemon(3)). */
 const PRIORITIES: Record<Level, number> = { debug: 7, info: 6, warn: 4, error: 3 };
@@ -36,10 +36,10 @@ export interface LogOptions {
   /** `$JOURNAL_STREAM`; if omitted, `fd` does not lead to journald. */
   readonly journalStream?: string | undefined;
   /**
-   * The writer for `fd`. If omitted, the log writes to `fd`, and another writer would mix its lines with those of the
+   * The target for `fd`. If omitted, the log writes to `fd`, and another writer would mix its lines with those of the
    * log.
    */
-  readonly writer?: Writer;
+  readonly target?: WriteTarget;
   /** False with NO_COLOR (https://no-color.org). Only a terminal gets colour. */
   readonly colour: boolean;
   /** Epoch milliseconds. */
@@ -82,7 +82,7 @@ const ADVICE: Readonly<Record<string, string>> = {
 
 /** Throws LogFileError `open log file PATH: EACCES` if `logging.file` cannot be opened. */
 export function createLog(options: LogOptions): Log {
-  const { config, fd, writer, journalStream, colour, clock, timers, limit } = options;
+  const { config, fd, target, journalStream, colour, clock, timers, limit } = options;
   const terminal = config.file === undefined && isTerminal(fd);
   const human = config.format === 'human' || (config.format === 'auto' && terminal);
   const journal = isJournal(fd, journalStream);
@@ -91,12 +91,13 @@ export function createLog(options: LogOptions): Log {
     const prefix = journal && !inFile ? priorityPrefix(levelOf(fact)) : '';
     return `${prefix}${human ? humanLine(at, fact, colour && terminal) : jsonLine(at, fact)}\n`;
   };
-  const sink = new LineSink({
-    writer: config.file === undefined ? (writer ?? writerFor(fd)) : openFile(config.file),
+  const openDescriptor = (): WriteTarget => target ?? targetOf(fd, 'main');
+  const sink = openLogSink({
+    target: config.file === undefined ? openDescriptor() : openFile(config.file),
     timers,
-    ...(limit === undefined ? {} : { limit }),
-    failed: (error) => complain(inFile ? config.file : undefined, fd, error, journal),
-    dropped: (lines) =>
+    limit,
+    onFailed: (code) => complain(inFile ? config.file : undefined, fd, code, journal),
+    dropNotice: (lines) =>
       lineOf(clock(), {
         event: 'warning',
         about: 'log',
@@ -110,7 +111,7 @@ export function createLog(options: LogOptions): Log {
     scheduled = null;
     const lines = waiting;
     waiting = [];
-    for (const { at, fact } of lines) sink.write(lineOf(at, fact));
+    for (const { at, fact } of lines) sink.write(Buffer.from(lineOf(at, fact)), sink);
   };
   const flushWaiting = (): void => {
     if (scheduled) clearImmediate(scheduled);
@@ -131,14 +132,14 @@ export function createLog(options: LogOptions): Log {
         sink.replace(openFile(config.file));
         inFile = true;
       } catch (error) {
-        if (inFile) sink.replace(writer ?? writerFor(fd));
+        if (inFile) sink.replace(openDescriptor());
         inFile = false;
         throw error;
       }
     },
-    drained() {
+    async drained() {
       flushWaiting();
-      return sink.drained();
+      await sink.flush();
     },
     flushNow() {
       flushWaiting();
@@ -151,9 +152,9 @@ export function createLog(options: LogOptions): Log {
   };
 }
 
-function openFile(path: string): Writer {
+function openFile(path: string): WriteTarget {
   try {
-    return fileWriter(path);
+    return fileTarget(path);
   } catch (error) {
     const code = reasonOf(error);
     const advice = ADVICE[code];
@@ -163,18 +164,13 @@ function openFile(path: string): Writer {
 }
 
 /** Reports a failed log on zero's standard error. */
-function complain(
-  file: string | undefined,
-  fd: number,
-  error: NodeJS.ErrnoException,
-  journal: boolean,
-): void {
+function complain(file: string | undefined, fd: number, code: string, journal: boolean): void {
   if (file === undefined) return;
   const prefix = journal ? priorityPrefix('error') : '';
   try {
-    const writer = writerFor(fd);
-    writer.writeNow(Buffer.from(`${prefix}zero: write log file ${file}: ${reasonOf(error)}; trying again\n`));
-    writer.close();
+    const target = targetOf(fd, 'main');
+    target.writeNow?.(Buffer.from(`${prefix}zero: write log file ${file}: ${code}; trying again\n`));
+    target.close();
   } catch {
     // No output is left to report this on.
   }

@@ -1,7 +1,7 @@
 import type { Timers } from '../common/clock.ts';
-import { LineSink } from './line-sink.ts';
+import { fileTarget } from '../writing/target.ts';
+import { openLogSink } from './log-sink.ts';
 import type { Peer } from './transport.ts';
-import { fileWriter } from './writer.ts';
 
 /** Opens a file and appends lines to it. Throws the file system's error. */
 export function openFile(
@@ -9,18 +9,18 @@ export function openFile(
   timers: Timers,
   failed: (error: unknown, gone: boolean) => void,
 ): Peer {
-  const sink = new LineSink({
-    writer: fileWriter(path),
+  const sink = openLogSink({
+    target: fileTarget(path),
     timers,
-    failed: (error) => failed(error, false),
-    dropped: () => '',
+    onFailed: (code) => failed(new Error(code), false),
+    dropNotice: () => '',
   });
   return {
     send: (line) => {
-      sink.write(line);
+      sink.write(Buffer.from(line), sink);
     },
     async close() {
-      await sink.drained();
+      await sink.flush();
       sink.close();
     },
   };

@@ -1,4 +1,4 @@
-import { Sink } from '../../src/workers/output/sink.ts';
+import { Sink } from '../../src/writing/sink.ts';
 
 /** A sink for output without a reader. */
 export function nowhere(): Sink {

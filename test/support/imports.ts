@@ -56,7 +56,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   config: { from: [], types: [] },
   lifecycle: { from: [], types: ['config'], pure: true, typeCycles: true },
   listeners: { from: ['linux'], types: ['config', 'lifecycle'] },
-  workers: { from: ['linux'], types: ['config', 'lifecycle'] },
+  writing: { from: ['linux'], types: [] },
+  workers: { from: ['linux', 'writing'], types: ['config', 'lifecycle'] },
   history: { from: ['linux'], types: ['config', 'lifecycle'] },
   watch: { from: ['linux'], types: [] },
   readiness: { from: ['linux'], types: ['config'] },
@@ -65,7 +66,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   control: { from: ['linux', 'http', 'facts'], types: ['config', 'lifecycle'] },
   // Not linux: admin is a separate chunk, and would contain a second copy of the FFI.
   admin: { from: ['http'], types: ['lifecycle', 'control'] },
-  telemetry: { from: ['linux', 'facts'], types: ['config', 'lifecycle'] },
+  telemetry: { from: ['linux', 'facts', 'writing'], types: ['config', 'lifecycle'] },
   service: { from: ['linux'], types: [] },
   supervisor: { from: 'any', types: 'any' },
   cli: { from: 'any', types: 'any' },

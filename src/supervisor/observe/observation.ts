@@ -29,7 +29,7 @@ import { ControlEndpoint, ticketAfter } from './control-endpoint.ts';
 import { ControlSocket } from './control-socket.ts';
 import { HistoryRecorder } from './history-recorder.ts';
 import { LastEvent } from './last-event.ts';
-import { logWriter } from './log-writer.ts';
+import { logTarget } from './log-target.ts';
 import { Meter } from './meter.ts';
 import { Outlets } from './outlets.ts';
 import { Reporter } from './reporter.ts';
@@ -91,7 +91,7 @@ export class Observation {
       name: instance.name,
       version,
       fd: STDERR,
-      writer: logWriter(this.outlets.stderr, STDERR),
+      target: logTarget(this.outlets.stderr, STDERR),
       secrets: () => context.releases.secrets(),
       timers,
     });

@@ -1,7 +1,7 @@
 import type { Fact } from '../../lifecycle/facts.ts';
 import { OutputFiles } from '../../workers/output/output-files.ts';
-import { isSameTarget } from '../../workers/output/output-target.ts';
-import { Sink } from '../../workers/output/sink.ts';
+import { Sink } from '../../writing/sink.ts';
+import { isSameTarget } from '../../writing/target.ts';
 import { outputFileFailure } from './output-directory.ts';
 
 const STDOUT = 1;

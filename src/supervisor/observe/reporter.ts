@@ -1,3 +1,4 @@
+import { asError } from '../../common/errors.ts';
 import type { Fact } from '../../lifecycle/facts.ts';
 import { errorFact } from '../run/boundary.ts';
 
@@ -31,6 +32,6 @@ function attempt(reader: FactReader, fact: Fact): Error | null {
     reader.report(fact);
     return null;
   } catch (error) {
-    return error instanceof Error ? error : new Error(String(error));
+    return asError(error);
   }
 }

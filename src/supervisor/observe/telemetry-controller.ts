@@ -3,7 +3,7 @@ import type { Config } from '../../config/index.ts';
 import type { Fact } from '../../lifecycle/facts.ts';
 import { createTelemetry, type Telemetry } from '../../telemetry/dispatch.ts';
 import { ServiceManager, watchdogInterval } from '../../telemetry/service-manager.ts';
-import type { Writer } from '../../telemetry/writer.ts';
+import type { WriteTarget } from '../../writing/target.ts';
 
 export interface TelemetryContext {
   /** The name of the instance. */
@@ -11,7 +11,7 @@ export interface TelemetryContext {
   readonly version: string;
   /** The descriptor of the log without `logging.file`. */
   readonly fd: number;
-  readonly writer: Writer;
+  readonly target: WriteTarget;
   /** Values that no report may contain, read again for each report. */
   readonly secrets: () => readonly string[];
   readonly timers: Timers;

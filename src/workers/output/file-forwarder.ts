@@ -1,6 +1,6 @@
+import type { Sink } from '../../writing/sink.ts';
 import type { LineReceiver } from './line-forwarder.ts';
 import { type OutputLineSource, outputLines } from './output-line.ts';
-import type { Sink } from './sink.ts';
 
 const NOTHING = Buffer.alloc(0);
 

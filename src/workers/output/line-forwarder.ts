@@ -1,4 +1,4 @@
-import type { Sink } from './sink.ts';
+import type { Sink } from '../../writing/sink.ts';
 
 /** Receives the output of a LineSplitter. */
 export interface LineReceiver {

@@ -1,9 +1,9 @@
 import { reasonOf } from '../../common/errors.ts';
+import { growingDelay, Sink } from '../../writing/sink.ts';
 import { FileForwarder } from './file-forwarder.ts';
 import type { LineReceiver } from './line-forwarder.ts';
 import type { OutputSource } from './output-log.ts';
 import { outputFileIn, RotatingFile, type RotatingFileLimits } from './rotating-file.ts';
-import { Sink } from './sink.ts';
 
 /** `service.output` of a config. */
 export interface OutputFileConfig extends RotatingFileLimits {
@@ -109,7 +109,7 @@ export class OutputFiles {
       onDropped,
       onFailed: (code) => onFailed('write output', path, code),
       isFinal: () => false,
-      maxDelay: MAX_DELAY,
+      delay: growingDelay(MAX_DELAY),
     });
     return { file, sink, generations: new Set() };
   }

@@ -2,7 +2,7 @@ import { constants, promises, type Stats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errorCode } from '../../common/errors.ts';
-import type { OutputTarget, WriteDone } from './output-target.ts';
+import type { WriteDone, WriteTarget } from '../../writing/target.ts';
 
 export interface RotatingFileLimits {
   /** Bytes of one file. */
@@ -31,7 +31,7 @@ const MODE = 0o640;
  * and so on. A rename loses no byte, because nothing is written until the new file is open. Files contain whole lines
  * and at most `size` bytes, except for a single longer line.
  */
-export class RotatingFile implements OutputTarget {
+export class RotatingFile implements WriteTarget {
   readonly #options: RotatingFileOptions;
   #limits: RotatingFileLimits;
   #file: FileHandle | null = null;

@@ -20,9 +20,9 @@ import { spawnProcess } from '../../../src/linux/spawn.ts';
 import type { WorkerListener } from '../../../src/workers/conventions/convention.ts';
 import { LineForwarder } from '../../../src/workers/output/line-forwarder.ts';
 import { WorkerOutput } from '../../../src/workers/output/output.ts';
-import { Sink } from '../../../src/workers/output/sink.ts';
 import { ProcessTable } from '../../../src/workers/processes/process-table.ts';
 import { killSession } from '../../../src/workers/processes/stopper.ts';
+import { Sink } from '../../../src/writing/sink.ts';
 
 /** A folder of this test file, removed at its end. */
 export const folder = mkdtempSync(join(tmpdir(), 'zero-workers-'));

@@ -6,7 +6,7 @@ import { openReadWrite } from '../../../../src/linux/pipes.ts';
 import { spawnProcess } from '../../../../src/linux/spawn.ts';
 import { LineForwarder } from '../../../../src/workers/output/line-forwarder.ts';
 import { WorkerOutput } from '../../../../src/workers/output/output.ts';
-import { Sink } from '../../../../src/workers/output/sink.ts';
+import { Sink } from '../../../../src/writing/sink.ts';
 import { sendSignal } from '../../../support/send-signal.ts';
 import { ended } from '../support.ts';
 

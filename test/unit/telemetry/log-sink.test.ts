@@ -1,44 +1,60 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { LineSink } from '../../../src/telemetry/line-sink.ts';
-import type { Writer, Written } from '../../../src/telemetry/writer.ts';
+import { openLogSink } from '../../../src/telemetry/log-sink.ts';
+import type { WriteDone, WriteTarget } from '../../../src/writing/target.ts';
 import { manualTimers } from './manual-timers.ts';
 
-/** A place that takes as many bytes as the test gives it room for. */
-function place(room = Number.POSITIVE_INFINITY) {
+/** A reader that takes as many bytes as the test gives it room for. */
+function reader(room = Number.POSITIVE_INFINITY) {
   const state = { room, text: '', error: '', closed: false };
-  const writeNow = (chunk: Buffer): Written => {
+  const writeNow = (chunk: Buffer): number => {
     const code = state.error || (state.room === 0 ? 'EAGAIN' : '');
-    if (code !== '') return { error: Object.assign(new Error(code), { code }) };
+    if (code !== '') throw Object.assign(new Error(code), { code });
     const bytes = Math.min(chunk.length, state.room);
     state.room -= bytes;
     state.text += chunk.subarray(0, bytes).toString('latin1');
-    return { bytes };
+    return bytes;
+  };
+  const write = (chunk: Buffer, done: WriteDone): void => {
+    let bytes: number;
+    try {
+      bytes = writeNow(chunk);
+    } catch (error) {
+      done(error as NodeJS.ErrnoException, 0);
+      return;
+    }
+    done(null, bytes);
   };
   const close = () => {
     state.closed = true;
   };
-  const writer: Writer = { write: (chunk, done) => done(writeNow(chunk)), writeNow, close };
-  return { state, writer };
+  const target: WriteTarget = { write, writeNow, close };
+  return { state, target };
 }
 
-function sinkTo(writer: Writer, limit?: number) {
+function sinkTo(target: WriteTarget, limit?: number) {
   const timers = manualTimers();
   const failures: string[] = [];
-  const sink = new LineSink({
-    writer,
+  const opened = openLogSink({
+    target,
     timers,
-    ...(limit === undefined ? {} : { limit }),
-    failed: (error) => failures.push(error.code ?? ''),
-    dropped: (lines) => `(${lines} dropped)\n`,
+    limit,
+    onFailed: (code) => failures.push(code),
+    dropNotice: (lines) => `(${lines} dropped)\n`,
   });
+  const sink = {
+    write: (line: string) => opened.write(Buffer.from(line), opened),
+    drained: () => opened.flush(),
+    replace: (next: WriteTarget) => opened.replace(next),
+    flushNow: (budget: number) => opened.flushNow(budget),
+  };
   return { sink, timers, failures };
 }
 
 describe('a line sink', () => {
   it('writes immediately if there is space', async () => {
-    const { writer, state } = place();
-    const { sink } = sinkTo(writer);
+    const { target, state } = reader();
+    const { sink } = sinkTo(target);
     assert.equal(sink.write('one\n'), true);
     assert.equal(sink.write('two\n'), true);
     assert.equal(state.text, 'one\ntwo\n');
@@ -46,8 +62,8 @@ describe('a line sink', () => {
   });
 
   it('continues after a short write', async () => {
-    const { writer, state } = place(5);
-    const { sink, timers } = sinkTo(writer);
+    const { target, state } = reader(5);
+    const { sink, timers } = sinkTo(target);
     sink.write('one\n');
     sink.write('two\n');
     sink.write('three\n');
@@ -64,8 +80,8 @@ describe('a line sink', () => {
   });
 
   it('drops whole lines beyond its limit and reports them', () => {
-    const { writer, state } = place(0);
-    const { sink, timers } = sinkTo(writer, 10);
+    const { target, state } = reader(0);
+    const { sink, timers } = sinkTo(target, 10);
     assert.equal(sink.write('one\n'), true);
     assert.equal(sink.write('two\n'), true);
     assert.equal(sink.write('three\n'), false);
@@ -77,16 +93,16 @@ describe('a line sink', () => {
   });
 
   it('counts bytes, not characters', () => {
-    const { writer } = place(0);
-    const { sink } = sinkTo(writer, 4);
+    const { target } = reader(0);
+    const { sink } = sinkTo(target, 4);
     assert.equal(sink.write('éé\n'), false);
     assert.equal(sink.write('é\n'), true);
   });
 
   it('retries a full disk and reports it once', () => {
-    const { writer, state } = place();
+    const { target, state } = reader();
     state.error = 'ENOSPC';
-    const { sink, timers, failures } = sinkTo(writer);
+    const { sink, timers, failures } = sinkTo(target);
     sink.write('one\n');
     timers.fire(1000);
     timers.fire(1000);
@@ -100,9 +116,9 @@ describe('a line sink', () => {
   });
 
   it('gives up if the reader can never return', async () => {
-    const { writer, state } = place();
+    const { target, state } = reader();
     state.error = 'EPIPE';
-    const { sink, timers, failures } = sinkTo(writer);
+    const { sink, timers, failures } = sinkTo(target);
     sink.write('one\n');
     assert.equal(sink.write('two\n'), false);
     await sink.drained();
@@ -111,23 +127,23 @@ describe('a line sink', () => {
   });
 
   it('continues with another writer', () => {
-    const old = place(2);
-    const { sink } = sinkTo(old.writer);
+    const old = reader(2);
+    const { sink } = sinkTo(old.target);
     sink.write('one\n');
-    const next = place();
-    sink.replace(next.writer);
+    const next = reader();
+    sink.replace(next.target);
     assert.equal(old.state.closed, true);
     assert.equal(old.state.text + next.state.text, 'one\n');
   });
 
   it('closes the old writer only after its write', () => {
-    let finish: (written: Written) => void = () => {};
+    let finish: WriteDone = () => {};
     let closed = false;
-    const slow: Writer = {
+    const slow: WriteTarget = {
       write: (_, done) => {
         finish = done;
       },
-      writeNow: () => ({ bytes: 0 }),
+      writeNow: () => 0,
       close: () => {
         closed = true;
       },
@@ -135,17 +151,17 @@ describe('a line sink', () => {
     const { sink } = sinkTo(slow);
     sink.write('one\n');
     sink.write('two\n');
-    const next = place();
-    sink.replace(next.writer);
+    const next = reader();
+    sink.replace(next.target);
     assert.equal(closed, false);
-    finish({ bytes: 4 });
+    finish(null, 4);
     assert.equal(closed, true);
     assert.equal(next.state.text, 'two\n');
   });
 
   it('writes the rest at the end, within its time limit', () => {
-    const { writer, state } = place(0);
-    const { sink } = sinkTo(writer);
+    const { target, state } = reader(0);
+    const { sink } = sinkTo(target);
     sink.write('one\n');
     sink.flushNow(10);
     assert.equal(state.text, '');
@@ -155,8 +171,8 @@ describe('a line sink', () => {
   });
 
   it('keeps the order of 10,000 lines through a slow pipe', () => {
-    const { writer, state } = place(0);
-    const { sink, timers } = sinkTo(writer);
+    const { target, state } = reader(0);
+    const { sink, timers } = sinkTo(target);
     const lines = Array.from({ length: 10_000 }, (_, index) => `line ${index}\n`);
     for (const line of lines) sink.write(line);
     while (timers.pending().length > 0) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ByteQueue } from '../../../../src/workers/output/byte-queue.ts';
+import { ByteQueue } from '../../../src/writing/byte-queue.ts';
 
 test('bytes are returned in order, in any sizes', () => {
   const queue = new ByteQueue();

@@ -4,11 +4,11 @@ import { closeSync, constants, openSync, readFileSync, readSync, writeSync } fro
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { openPipe } from '../../../../src/linux/pipes.ts';
-import { connectSocket, openSocket } from '../../../../src/linux/sockets.ts';
-import { Sink, type SinkOptions } from '../../../../src/workers/output/sink.ts';
-import { setNonBlocking } from '../../../support/sockets.ts';
-import { folder } from '../support.ts';
+import { openPipe } from '../../../src/linux/pipes.ts';
+import { connectSocket, openSocket } from '../../../src/linux/sockets.ts';
+import { Sink, type SinkOptions } from '../../../src/writing/sink.ts';
+import { setNonBlocking } from '../../support/sockets.ts';
+import { folder } from '../workers/support.ts';
 
 /** A sink whose writes and timers the test answers. */
 function controlled(options: Partial<SinkOptions> = {}) {
