@@ -14,7 +14,6 @@ const MIN_LINES = 21;
 const SHORT_FILES: Readonly<Record<string, string>> = {
   'src/admin/dashboard/assets.ts': 'replaced as a whole when it is bundled (scripts/page-assets.js)',
   'src/cli/main.ts': 'entry point of the command: everything else is loaded from here',
-  'src/cli/executable/main.ts': 'entry point of the executable',
   'src/cli/version.ts': 'the only reader of package.json, loaded by every command',
   'src/config/index.ts': 'the public names of the folder',
   'src/service/index.ts': 'the public names of the library',
