@@ -19,7 +19,7 @@ import { DEADLINE } from '../support/zero.ts';
 
 const adminAt = (address: string) => ({ application: { admin: { address } } });
 
-/** Somebody else's socket on a port of 127.0.0.1. */
+/** A foreign socket on a port of 127.0.0.1. */
 async function holdPort(scope: Scope): Promise<{ address: string; release(): Promise<void> }> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -30,7 +30,7 @@ async function holdPort(scope: Scope): Promise<{ address: string; release(): Pro
   return { address: `127.0.0.1:${(server.address() as AddressInfo).port}`, release };
 }
 
-/** A reload whose candidate is promoted; the cursor before it. */
+/** Reloads, and waits for the promotion. Returns the cursor before the reload. */
 async function handOver(service: PuppetService): Promise<number> {
   const cursor = service.reload();
   await nextReady(service.puppets);
@@ -79,7 +79,7 @@ describe('the admin endpoint', () => {
     const { address } = await zero.fact('admin_listening', {}, cursor);
     assert.equal(address, held.address);
     const { body } = await httpGet(address, '/metrics');
-    // What happened before is counted.
+    // Earlier handovers are counted too.
     assert.match(body, /^zero_handovers_total\{outcome="promoted"\} 3$/m);
   });
 
@@ -120,7 +120,7 @@ describe('the admin endpoint', () => {
   });
 
   it('reports the queue of every kind of listener', DEADLINE, async (t) => {
-    // Its puppet accepts nothing.
+    // Its puppet accepts no connections.
     const { zero, puppets } = await startPuppetService(t, {
       ...adminAt('localhost:0'),
       listeners: [

@@ -54,7 +54,7 @@ describe('zero adopt takes over', () => {
       runtime: { ...runtime, user: 'nobody' },
     };
     const command = [...asAccount(nobody), ...program.command];
-    // Node removes the path when it closes a server. All generations share the socket, so clients would miss the path.
+    // Node removes the path when it closes a server. All generations share the socket, so clients could not connect.
     const closed = () => chownSync(folder, 0, 0);
     await reloadAdopted(t, { ...program, command, service }, path, { folder: sharedFolder(t) }, closed);
   });
@@ -121,7 +121,7 @@ describe('zero adopt takes over', () => {
   });
 });
 
-/** Adopts, reloads and promotes without a lost request. */
+/** Adopts, reloads and promotes without losing a request. */
 async function reloadAdopted(
   t: TestContext,
   program: Adoptable,

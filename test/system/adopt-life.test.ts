@@ -186,7 +186,7 @@ describe('an adopted service', () => {
       assert.equal(status.code, 0, status.stderr);
       const { usage }: StatusDocument = JSON.parse(status.stdout);
       for (const shown of [listed, usage]) {
-        // The workers of nginx may have grown meanwhile.
+        // The workers of nginx may have grown since.
         const ratio = shown.memory_bytes / resident;
         assert.ok(ratio > 0.9 && ratio < 1.5, JSON.stringify({ shown, resident }));
         assert.equal(typeof shown.cpu_percent, 'number');
@@ -260,7 +260,7 @@ async function connectWaiting(t: TestContext, address: string) {
   return clients.map((client) => client.send());
 }
 
-/** The next version takes over for good. */
+/** Reloads, and waits until the next version is final. */
 async function reloads(t: TestContext, { zero, address }: Pick<Adopted, 'zero' | 'address'>): Promise<void> {
   const { cursor } = zero;
   const reload = await command(t, zero, 'reload', '--no-wait');

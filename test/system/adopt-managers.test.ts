@@ -125,7 +125,7 @@ it('a service of systemd-run is adopted under load, and is not restarted', DEADL
       assert.equal(await systemd.show('example.service', 'MainPID'), String(pid));
     },
     handOver: async () => {
-      // After a restart that failed, it would be failed or activating.
+      // After a failed restart the state would be failed or activating.
       assert.equal(await systemd.show('example.service', 'ActiveState'), 'inactive');
     },
   });

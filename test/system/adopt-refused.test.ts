@@ -52,7 +52,7 @@ describe('zero adopt refuses', () => {
     const { running, config } = await service(t);
     const zero = await adopt(t, running.pid, config);
     const environment = { TMPDIR: zero.folder };
-    // The state and the control socket exist by then.
+    // The state and the control socket exist at that time.
     const keeper = await keeperPid(zero);
     const known = await command(t, zero, 'status');
     assert.equal(known.code, 0, known.stderr);
@@ -208,7 +208,7 @@ describe('zero adopt refuses', () => {
 
 const UNUSED: RawConfig = { service: { runtime: { path: process.execPath, name: 'unused' } } };
 
-/** zero prints one line with the reason and exits with 1. */
+/** Asserts that zero prints one line with the reason and exits with 1. */
 async function refuses(
   t: TestContext,
   pid: number | undefined,
@@ -240,7 +240,7 @@ async function service(t: TestContext): Promise<Service> {
   return { running, config: configFor(program), address };
 }
 
-/** The service still answers itself. */
+/** Asserts that the service itself still answers. */
 async function untouched(running: RunningService): Promise<void> {
   for (let request = 0; request < 20; request += 1) {
     const { pid } = await whoAnswers(ADDRESSES.get(running) ?? '');
@@ -296,7 +296,10 @@ describe('a service that changes during its adoption', () => {
   });
 });
 
-/** Adopts a service up to the last check. `happens` runs right before it. zero closes everything that it opened. */
+/**
+ * Adopts a service up to the last check. `happens` runs right before it. Asserts that zero closes every descriptor that
+ * it opened.
+ */
 async function takeWhile(
   { pid }: Pick<RunningService, 'pid'>,
   raw: RawConfig,

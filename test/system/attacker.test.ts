@@ -39,12 +39,12 @@ const VICTIM = 'daemon';
 
 const asAttacker = () => asAccount(account(ATTACKER));
 
-/** False if the test cannot act as another user. It is skipped then, with a line. */
+/** False if the test cannot act as another user. Then it is skipped with a line. */
 function canAttack(t: TestContext): boolean {
   return requireRoot(t, 'acts as another user') && requireProgram(t, 'perl', 'perl-base') !== null;
 }
 
-/** A service of its own user under a zero of root, in a folder that every user may enter. */
+/** A service of a separate user under a zero of root, in a directory that every user may enter. */
 async function victim(t: TestContext, sections: PuppetSections = {}) {
   const folder = sharedFolder(t);
   const service = await startServing(
@@ -52,7 +52,7 @@ async function victim(t: TestContext, sections: PuppetSections = {}) {
     { ...sections, runtime: { user: VICTIM, directory: '/', ...sections.runtime } },
     { folder },
   );
-  // Modules are loaded at the first command, which would disturb the attack.
+  // The first command loads modules, which would disturb the attack.
   await command(t, service.zero, 'status');
   return { ...service, folder, runtime: join(folder, 'run') };
 }
@@ -64,7 +64,7 @@ function notifySocket(puppet: Puppet): string {
   return entry?.slice('NOTIFY_SOCKET='.length) ?? '';
 }
 
-/** The service runs and can be deployed as before, and zero has written these warnings since. */
+/** Asserts that the service runs and can be deployed as before, and that zero has written only these warnings since. */
 async function assertUnharmed(t: TestContext, { zero, incumbent }: Victim, warnings: readonly RegExp[]) {
   assert.deepEqual(await whoAnswers(await zero.address('http')), { generation: 1, pid: incumbent.pid });
   const status = await command(t, zero, 'status');
@@ -153,7 +153,7 @@ describe('an ordinary user of the same machine', () => {
       const service = await victim(t);
       const { incumbent, folder, zero } = service;
       const path = notifySocket(incumbent);
-      // The socket is the service's own.
+      // The socket belongs to the service.
       chmodSync(path, 0o666);
       const script = join(folder, 'notify.pl');
       writeFileSync(
@@ -236,7 +236,7 @@ describe('a member of the control group', () => {
 });
 
 describe('an ordinary user who creates files before zero starts', () => {
-  /** What it puts where zero, of another user, makes its runtime directory: in a directory as /tmp is. */
+  /** Files that the attacker creates in place of zero's runtime directory, in a directory like /tmp. */
   const plants: readonly [string, (place: string) => void, RegExp][] = [
     ['its own directory', (place) => mine(place, 0o755), /belongs to uid \d+, not to root or uid \d+/],
     ['a directory for everybody', (place) => mine(place, 0o777), /belongs to uid \d+/],
@@ -316,21 +316,24 @@ describe('an ordinary user who creates files before zero starts', () => {
       ignored?.message ?? '',
       new RegExp(`^ignored processes that look like .*: ${planted} ${worker.pid}$`),
     );
-    // A crash makes zero execute what the vault of the keeper says.
+    // After a crash zero executes the file that the vault of the keeper specifies.
     process.kill(incumbent.pid, 'SIGKILL');
     const again = await puppets.next();
     await again.listen({ name: 'http' });
     await becomeReady(again);
     assert.deepEqual(await whoAnswers(await next.address('http')), { generation: 1, pid: again.pid });
     assert.equal(existsSync(traces), false);
-    // Neither was taken for a process of the instance, so neither was ended.
+    // Neither counted as a process of the instance, so neither was ended.
     for (const pid of [planted, worker.pid]) assert.notEqual(identify(pid), null);
   });
 });
 
 const WATCHING = `echo '{"event":"watching","paths":[]}'`;
 
-/** The vault of a keeper, in which each generation executes a program of the attacker. Returns the path of the file. */
+/**
+ * A forged vault of a keeper, in which each generation executes a program of the attacker. Returns the path of the
+ * file.
+ */
 function forgedVault(folder: string, keeper: number, traces: string): string {
   const evil = join(folder, 'evil');
   writeFileSync(evil, `#!/bin/sh\nid > ${traces}\n`);
@@ -358,7 +361,7 @@ function forgedVault(folder: string, keeper: number, traces: string): string {
   return file;
 }
 
-/** A process of the attacker with the arguments and the effective user of a keeper; null where that is not possible. */
+/** A process of the attacker with the arguments and the effective user of a keeper; null if that is not possible. */
 async function plantKeeper(t: TestContext, folder: string, vault: string): Promise<number | null> {
   const program = join(folder, 'head');
   copyFileSync('/usr/bin/head', program);
@@ -373,7 +376,7 @@ async function plantKeeper(t: TestContext, folder: string, vault: string): Promi
     command: [...asAttacker(), 'perl', script, program, own, join(folder, 'run'), vault],
     directory: '/',
   });
-  // Opened as soon as the program reads from it, and it waits as long as this end is open (fifo(7)).
+  // The open returns when the program reads from the FIFO. The program waits while this end is open (fifo(7)).
   const held = await open(fifo, 'w');
   t.after(() => held.close());
   const status = readFileSync(`/proc/${planted.pid}/status`, 'latin1');

@@ -19,7 +19,7 @@ import { killWithKeeper } from '../support/survivor.ts';
 import { type Scope, temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, startZero } from '../support/zero.ts';
 
-/** Of this test, which holds the addresses; a command is named up to its first option. */
+/** This test holds the addresses. A command is reported up to its first option. */
 const BY_THIS_TEST = `by pid ${process.pid} \\(.*node.*\\)$`;
 
 async function holdTcp(scope: Scope, where: object): Promise<string> {
@@ -41,7 +41,7 @@ async function holdUdp(scope: Scope): Promise<string> {
 
 interface Conflict {
   readonly what: string;
-  /** Makes the conflict; the address of the listener that cannot be bound. */
+  /** Creates the conflict. Returns the address of the listener that cannot be bound. */
   readonly make: (scope: Scope, folder: string) => Promise<string> | string;
   readonly reason: RegExp;
 }

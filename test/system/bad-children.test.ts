@@ -14,7 +14,9 @@ import { DEADLINE, type Zero } from '../support/zero.ts';
 
 const FOREGROUND = 'its main process exited and left a daemon running: run the service in the foreground';
 
-/** Those killed because they outlived their worker, and how long that took in ms, by the clock of the log. */
+/**
+ * The remaining processes that were killed after their worker, and the time until then in ms, by the clock of the log.
+ */
 async function killedLeftovers(
   zero: Zero,
   generation: number,
@@ -40,7 +42,7 @@ describe('a service that daemonises', () => {
       assert.deepEqual(pids, [daemon]);
       assert.ok(after >= 1_990, `${after} ms`);
       await gone;
-      // The code of a service that failed is not 0.
+      // The exit code of a failed service is not 0.
       assert.deepEqual(await zero.exited, { code: 1, signal: null });
     },
   );

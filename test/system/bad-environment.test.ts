@@ -8,7 +8,7 @@ import { nextReady, startServing, whoAnswers } from '../support/puppet-service.t
 import { DEADLINE, type Exit, startZero, type Zero } from '../support/zero.ts';
 import { environmentList, type RawConfig } from '../support/zero-config.ts';
 
-/** A service that is promoted at once. */
+/** A service that is promoted immediately. */
 function simpleService(path: string, ...args: string[]): RawConfig {
   return {
     service: {
@@ -19,7 +19,7 @@ function simpleService(path: string, ...args: string[]): RawConfig {
   };
 }
 
-/** How zero ended, or null once its first generation serves. */
+/** The exit of zero, or null once its first generation serves. */
 async function startedOrExited(zero: Zero): Promise<Exit | null> {
   const promoted = zero.fact('generation_promoted').then(
     () => null,
@@ -37,7 +37,7 @@ describe('a supervisor without free descriptors', () => {
     const open = openDescriptors(zero.pid);
     const first = nextDescriptor(zero.pid);
     let promoted = false;
-    // One more each time, so that every step of a handover is once the one that has none.
+    // With one more descriptor each time, every step of a handover fails once for lack of one.
     for (let limit = first; !promoted; limit += 1) {
       assert.ok(limit < first + 60, 'no limit is enough');
       limitDescriptors(zero.pid, limit);
@@ -61,14 +61,14 @@ describe('a supervisor without free descriptors', () => {
     const { zero, puppets, incumbent } = await startServing(t);
     const child = await incumbent.fork('new', true);
     const address = await zero.address('http');
-    // Those that the crash itself sets free are not enough.
+    // The descriptors that the crash itself frees are not enough.
     limitDescriptors(zero.pid, nextDescriptor(zero.pid));
     await incumbent.die('SIGKILL');
     await zero.fact('worker_exited', { pid: incumbent.pid });
     const client = whoAnswers(address);
     const { reason } = await zero.fact('worker_spawn_failed');
     assert.match(reason, /EMFILE.*raise its nofile limit$/);
-    // What the crash left behind was found and killed all the same.
+    // The remaining processes of the crash were still found and killed.
     const { pids } = await zero.fact('leftovers_killed');
     assert.ok(pids.includes(child));
     limitDescriptors(zero.pid, 'hard');
@@ -82,7 +82,7 @@ describe('a supervisor without free descriptors', () => {
     async (t) => {
       const service = await startServing(t);
       const { zero, puppets, incumbent } = service;
-      // An old generation that stays has what was free between the others.
+      // An old generation that keeps running holds the descriptors that were free before.
       await incumbent.onSignal('SIGTERM', 'report');
       service.reload();
       const serving = await nextReady(puppets);
@@ -109,7 +109,8 @@ describe('a supervisor without free descriptors', () => {
       });
       exit = await startedOrExited(zero);
       if (exit === null) break;
-      // Node aborts where it has none for its own event loop, and cannot read the program where it has one less than that needs.
+      // Node aborts without a descriptor for its event loop, and cannot read the program with one fewer than it needs
+      // for that.
       if (exit.signal !== null || zero.log.text.includes('node:internal/modules')) continue;
       assert.equal(exit.code, 1, zero.log.text);
       const [error = zero.log.text, ...more] = complaints(zero, ['error'])

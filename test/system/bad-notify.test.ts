@@ -29,7 +29,7 @@ function warnings(zero: Zero): string[] {
 
 interface Role {
   readonly role: string;
-  /** A puppet that becomes ready by a message, in this role. */
+  /** A puppet in this role that becomes ready by a message. */
   readonly start: (scope: Scope) => Promise<{ service: PuppetService; puppet: Puppet }>;
 }
 
@@ -53,7 +53,7 @@ const CANDIDATE: Role = {
   },
 };
 
-/** The message that makes it ready still does. */
+/** Asserts that the later message still makes it ready. */
 async function assertBecomesReady({ zero }: PuppetService, puppet: Puppet): Promise<void> {
   assert.deepEqual(zero.log.all('gate_passed', { generation: puppet.generation, gate: 'notify' }), []);
   await puppet.listen({ name: 'http' });
@@ -98,7 +98,7 @@ describe('a message on NOTIFY_SOCKET from another user', () => {
       if (!requireRoot(t, 'to send as another user')) return;
       const { uid } = account('nobody');
       const { service, puppet } = await start(t);
-      // The mode alone keeps strangers out; a service can change it, because the socket is its own.
+      // The mode alone excludes other users. A service can change it, because it owns the socket.
       await assert.rejects(puppet.notify('READY=1', { uid }), /Permission denied/);
       chmodSync(notifySocket(puppet), 0o666);
       const pids = [
@@ -171,7 +171,7 @@ describe('MAINPID', () => {
         const { generation } = puppet;
         const pid = await puppet.successor([3], session);
         const successor = await puppets.next();
-        // The datagram and the exit wait together when zero runs again.
+        // The datagram and the exit are both pending when zero continues.
         await freeze(zero);
         await puppet.notify(`MAINPID=${pid}`);
         await puppet.exit(0);

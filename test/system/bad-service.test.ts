@@ -24,7 +24,7 @@ function executable(path: string, content: string | Buffer): void {
   chmodSync(path, 0o755);
 }
 
-/** The first bytes of a 64-bit program for a machine that nobody has: e_machine 0xfffe (elf(5)). */
+/** The first bytes of a 64-bit program for an unknown machine: e_machine 0xfffe (elf(5)). */
 const FOREIGN_PROGRAM = Buffer.from('7f454c46020101000000000000000000' + '0200feff01000000', 'hex');
 
 const FOREIGN = 'is a program for another machine';
@@ -96,7 +96,7 @@ describe('zero exits with 1 and one error if its service', () => {
   }
 });
 
-/** Checks that zero itself is well: it ends with 0 when it is told to, and complained of nothing else meanwhile. */
+/** Asserts that zero itself is unaffected: it exits with 0 on request, and reported no other problem. */
 async function assertStops({ zero }: PuppetService): Promise<void> {
   zero.signal('SIGTERM');
   assert.deepEqual(await zero.exited, { code: 0, signal: null });
@@ -119,7 +119,7 @@ describe('a first generation that', () => {
     assert.equal(outcome, 'failed');
     assert.deepEqual([failure?.step, failure?.reason], ['exit', 'exited with code 3']);
     assert.deepEqual(failure?.output, ['no database, attempt 1']);
-    // The error comes once; each further exit is a warning.
+    // The error is reported once. Each further exit is a warning.
     assert.deepEqual(
       complaints(zero, ['error']).map(({ event }) => event),
       ['handover_finished'],
@@ -173,7 +173,7 @@ describe('an incumbent', () => {
     const service = await startServing(t, { environment: { BOOKS_DIR: folder } });
     const { zero, incumbent, puppets } = service;
     const load = startLoad(t, { target: await zero.address('http'), clients: 4 });
-    /** One handover; `act` is what the candidate does, where it is a puppet. */
+    /** One handover. `act` runs on the candidate if that is a puppet. */
     const fails = async (
       step: string,
       sections: PuppetSections,

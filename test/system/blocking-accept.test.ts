@@ -18,7 +18,7 @@ const RELOADS = 5;
 const REQUESTS = 200;
 const QUICK = { mode: 'auto', settle: '200ms' };
 
-/** Compiles the loop in C; null, and the test skipped, where there is no compiler. */
+/** Compiles the loop in C. Without a compiler the test is skipped, and the result is null. */
 function compiled(t: TestContext, folder: string): string | null {
   const gcc = requireProgram(t, 'gcc', 'gcc libc6-dev');
   if (gcc === null) return null;
@@ -94,7 +94,7 @@ describe('a service that waits in accept(2)', () => {
     const folder = temporaryFolder(t);
     const program = compiled(t, folder);
     if (program === null) return;
-    // Node sets O_NONBLOCK on a socket that it listens on, and the flag belongs to the socket (fcntl(2)).
+    // Node sets O_NONBLOCK on a socket when it listens. The flag belongs to the open socket (fcntl(2)).
     const node = `require('node:http').createServer((_, response) => response.end('node', () => process.exit(1))).listen({ fd: 3 })`;
     const script = 'if mkdir started 2>/dev/null; then exec "$0" -e "$1"; else exec "$2"; fi';
     const { service } = looping('/bin/sh', ['-c', script, process.execPath, node, program]);
@@ -104,7 +104,7 @@ describe('a service that waits in accept(2)', () => {
     const address = await zero.address('http');
     assert.equal((await httpGet(address, '/')).body, 'node');
     await zero.fact('worker_exited', { expected: false });
-    // The queue is empty most of the time: accept(2) would fail with EAGAIN.
+    // The queue is usually empty, so a non-blocking accept(2) would fail with EAGAIN.
     for (let request = 0; request < 3; request += 1) {
       assert.equal((await httpGet(address, '/')).body, '{"generation":1}');
     }

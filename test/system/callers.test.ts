@@ -14,7 +14,7 @@ import { reversed, type Scope, temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE } from '../support/zero.ts';
 
 const QUICK = { settle: '200ms', drain_timeout: '1s' };
-/** Deadlines of callers, in milliseconds: an answer at the deadline of another caller is told from a punctual one. */
+/** Deadlines of callers in milliseconds, far enough apart to tell which one an answer belongs to. */
 const SHORT = 1_000;
 const LONG = 4_000;
 
@@ -27,7 +27,7 @@ interface Answer {
   readonly reason: string;
 }
 
-/** `zero COMMAND --json`, once zero has taken the request. */
+/** Runs `zero COMMAND --json`, and waits until zero has accepted the request. */
 async function ask(scope: Scope, { zero }: PuppetService, ...args: readonly string[]): Promise<Command> {
   const { cursor } = zero;
   const asking = startCommand(scope, zero, [...args, '--json']);
@@ -35,7 +35,7 @@ async function ask(scope: Scope, { zero }: PuppetService, ...args: readonly stri
   return asking;
 }
 
-/** Somebody who waits for ever, once zero has taken the request. */
+/** Sends a signal, whose request has no deadline, and waits until zero has accepted it. */
 async function signal(service: PuppetService): Promise<void> {
   await service.zero.fact('reload_requested', { by: 'SIGHUP' }, service.reload());
 }
@@ -49,12 +49,12 @@ async function answer({ finished }: Command): Promise<Answer> {
 
 const within = (ms: number) => ['--timeout', `${ms / 1000}s`];
 
-/** The answer came when that deadline was over, and before any other was. */
+/** Asserts that the answer arrived after this deadline, and before any other. */
 function assertPunctual({ duration }: Answer, deadline: number): void {
   assert.ok(duration >= deadline && duration < deadline + LONG - SHORT, `${duration} ms for ${deadline} ms`);
 }
 
-/** A caller is told that its time is over and that the handover proceeds because `other` waits. */
+/** Asserts that the caller's deadline passed, and that the handover continues because `other` waits. */
 function assertStillInProgress(told: Answer, deadline: number, other: string): void {
   assert.deepEqual([told.code, told.outcome, told.handover], [13, 'in_progress', 2]);
   assertPunctual(told, deadline);
@@ -66,7 +66,7 @@ function assertStillInProgress(told: Answer, deadline: number, other: string): v
   );
 }
 
-/** The last caller has left: the handover was aborted. */
+/** Asserts that the handover was aborted by the deadline of the last caller. */
 function assertTimedOut(told: Answer, deadline: number): void {
   assert.deepEqual([told.code, told.outcome], [11, 'timed_out']);
   assertPunctual(told, deadline);
@@ -109,7 +109,7 @@ describe('each caller has its own deadline:', () => {
     await becomeReady(candidate);
     await zero.fact('handover_finished', { handover: 2, outcome: 'promoted' });
     await zero.fact('generation_gone', { generation: 1 });
-    // Nobody waits for the request behind it any longer.
+    // No caller waits for the next request any more.
     assert.deepEqual(zero.log.all('handover_started', { handover: 3 }), []);
   });
 
@@ -160,7 +160,7 @@ describe('each caller has its own deadline:', () => {
   });
 });
 
-/** Its place in the queue was taken by a request for something else. */
+/** Asserts that another request has replaced it in the queue. */
 function assertReplaced(told: Answer, by: string): void {
   assert.deepEqual([told.code, told.outcome, told.handover], [14, 'superseded', 3]);
   assert.equal(told.reason, `replaced in the queue by a request of ${by}`);

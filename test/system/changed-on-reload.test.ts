@@ -21,7 +21,7 @@ import { DEADLINE } from '../support/zero.ts';
 const HTTP = { name: 'http', address: '127.0.0.1:0' };
 const ADMIN = { name: 'admin', address: '127.0.0.1:0' };
 
-/** Hands over to a generation of the changed config. */
+/** Hands over to a generation with the changed config. */
 async function handOver(
   service: PuppetService,
   sections: PuppetSections,
@@ -34,7 +34,7 @@ async function handOver(
   return puppet;
 }
 
-/** What a connection attempt ends with: null, or the name of the error. */
+/** The result of a connection attempt: null, or the name of the error. */
 function attempt(address: string): Promise<string | null> {
   return new Promise((resolve) => {
     const socket = connect({ ...parseTarget(address) });

@@ -10,11 +10,11 @@ import { DEADLINE, runZero } from '../support/zero.ts';
 interface Checked {
   readonly code: number | null;
   readonly stdout: string;
-  /** Without the place. */
+  /** Without their positions. */
   readonly warnings: readonly string[];
 }
 
-/** `zero check` on this text in a folder with an executable `app`. */
+/** Runs `zero check` on this text in a directory with an executable `app`. */
 async function check(scope: Scope, text: string, ...args: readonly string[]): Promise<Checked> {
   const folder = temporaryFolder(scope);
   writeFileSync(join(folder, 'zero.yaml'), text);

@@ -1,4 +1,4 @@
-// `handover.close_idle`: the idle connections of a service that retires are ended before the service is asked to stop.
+// `handover.close_idle`: zero ends the idle connections of a retiring service before it asks the service to stop.
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,11 +22,11 @@ const REQUEST = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n';
 interface Site {
   readonly zero: Zero;
   readonly address: string;
-  /** Deploys an nginx.conf whose answers have the number of the next generation. */
+  /** Deploys an nginx.conf whose responses contain the number of the next generation. */
   deploy(generation: number): void;
 }
 
-/** The recipe of the guide; null where nginx is missing. */
+/** The recipe of the guide; null if nginx is missing. */
 async function startNginx(
   t: TestContext,
   handover: Readonly<Record<string, unknown>>,
@@ -85,7 +85,7 @@ describe('close_idle', () => {
     assert.equal(generationInBody(await held.finish()), '1');
     await zero.fact('generation_gone', { generation: 1 });
     const ended = zero.log.all('idle_connections_ended', { generation: 1 });
-    // The held request came right before the last client, whose connection is idle as well.
+    // The held request was accepted right before the last client, whose connection is idle as well.
     assert.equal(
       ended.reduce((sum, { connections }) => sum + connections, 0),
       CLIENTS + 1,

@@ -7,7 +7,7 @@ import { DEADLINE } from '../support/zero.ts';
 
 const SECRET = 'correct-horse\nbattery-staple';
 
-/** Names by which a variable takes each way to the service: unchanged, under another name, and over a descriptor. */
+/** Variables for each way to the service: unchanged, under another name, and over a descriptor. */
 const WAYS: readonly (readonly [string, readonly string[]])[] = [
   ['ordinary names', ['DATABASE_PASSWORD']],
   ['names that a shell or the dynamic linker uses', ['PWD', 'IFS', 'LC_ALL', 'LD_LIBRARY_PATH']],
@@ -20,7 +20,7 @@ describe('the command lines of all processes', () => {
       if (!requireRoot(t, 'to start a service as another user')) return;
       const variables = names.map((key) => ({ key, value: SECRET }));
       const environment = Object.fromEntries(names.map((name) => [name, SECRET]));
-      // The linker of zero itself, which hooks inherit from, needs its own path.
+      // The linker of zero itself needs its own path, which hooks inherit.
       delete environment.LD_LIBRARY_PATH;
       const watcher = await watchCommandLines(t);
       const service = await startReporter(t, {

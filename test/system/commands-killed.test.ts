@@ -14,13 +14,13 @@ import { type Scope, temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE } from '../support/zero.ts';
 
 interface Announcements {
-  /** Where a command writes the pids of its processes in one line, once it has started them. */
+  /** The path to which a command writes the pids of its processes in one line, after it has started them. */
   readonly path: string;
   /** The processes of the next command. */
   next(): Promise<number[]>;
 }
 
-/** A FIFO, which is open both ways here: neither end waits for the other one. */
+/** A FIFO that is open for reading and writing here, so that neither end waits for the other one. */
 function announcements(scope: Scope, folder: string): Announcements {
   const path = join(folder, 'pids');
   makeFifo(path, 0o600);
@@ -88,7 +88,7 @@ describe('a running command during a kill of the supervisor', () => {
     await keeperPid(zero);
     const reload = startCommand(t, zero, ['reload']);
     await nextReady(puppets);
-    // Until then the candidate would be rolled back.
+    // Before that the candidate would be rolled back.
     await zero.fact('handover_step', { handover: 2, step: 'soak' });
     const first = await pids.next();
     await killSupervisor(service);
@@ -117,7 +117,7 @@ describe('a running command during a kill of the supervisor', () => {
     const hook = identify(pid);
     await killSupervisor(service);
     assert.ok(hook && isRunning(hook));
-    // Open both ways: this does not wait for the hook.
+    // Opened for reading and writing, which does not wait for the hook.
     const fd = openSync(end, constants.O_RDWR);
     writeSync(fd, 'now\n');
     t.after(() => closeSync(fd));

@@ -45,7 +45,7 @@ describe('zero status --watch', () => {
     const reloading = startCommand(t, zero, ['reload', '--preview']);
     await nextReady(puppets);
     await watching.until(shows(/handover 2: preview .*generation 2 {2}ready/s));
-    // Five rows: what there is no room for is said, and nothing scrolls.
+    // With five rows zero reports the omitted lines, and nothing scrolls.
     watching.resize({ columns: 60, rows: 5 });
     await watching.until(shows(/\n\.\.\. \d+ more lines: "zero status" prints all\n?$/));
     watching.resize({ columns: 80, rows: 24 });
@@ -57,7 +57,7 @@ describe('zero status --watch', () => {
     watching.type('\u0003');
     assert.deepEqual(await watching.finished, { code: 0, signal: null });
     const { window, wrapped, text } = watching.screen;
-    // One status, drawn again and again, is all that was ever seen.
+    // The screen has shown only one status, drawn repeatedly.
     assert.equal(text.match(/generation 1/g)?.length, 1, text);
     assert.deepEqual([wrapped, window.filter((line) => line.startsWith('test '))], [[], [window[0]]]);
   });

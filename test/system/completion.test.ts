@@ -11,7 +11,7 @@ import { account, asAccount, IS_ROOT, sharedFolder } from '../support/privileges
 import type { Scope } from '../support/temporary.ts';
 import { DEADLINE, startZero } from '../support/zero.ts';
 
-/** What is typed, and what the last word of it becomes: the only one that fits. */
+/** Typed text, and the only completion of its last word. */
 const COMPLETED: readonly (readonly [string, string])[] = [
   ['zero rel', 'reload'],
   ['zero reload --prev', '--preview'],
@@ -30,15 +30,15 @@ const COMPLETED: readonly (readonly [string, string])[] = [
   ['zero logs -f --name we', 'web-7'],
 ];
 
-/** How a shell is asked, each line an argument; it prints a line for each. */
+/** The script for a shell, in which each line is an argument. It prints one line for each. */
 const ASKED = {
-  // As readline calls the function (Programmable Completion, bash(1)).
+  // In the same way as readline calls the function (Programmable Completion, bash(1)).
   bash: `source <(zero completion bash)
     for line; do
       read -ra COMP_WORDS <<<"$line"; [[ $line != *' ' ]] || COMP_WORDS+=(''); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _zero 2>/dev/null
       echo "\${COMPREPLY[*]:-\${COMP_WORDS[COMP_CWORD]}}"
     done`,
-  // On a terminal, by the key.
+  // On a terminal, with the Tab key.
   zsh: `source ./complete.zsh`,
   fish: `zero completion fish | source
     for line in $argv
@@ -48,7 +48,7 @@ const ASKED = {
     end`,
 } as const;
 
-/** A folder with zero on the PATH, an instance of it that serves, and an ordinary user whose it is. */
+/** A directory with zero on the PATH, a serving instance, and the ordinary user who owns it. */
 async function surroundings(
   scope: Scope,
 ): Promise<{ cwd: string; env: NodeJS.ProcessEnv; prefix: string[] }> {

@@ -271,7 +271,7 @@ describe('zero stop', () => {
     await assertUntouched(service, incumbent);
     const { code, stderr } = await command(t, zero, 'stop');
     assert.deepEqual([code, stderr], [0, '']);
-    // Its process is gone when the command is.
+    // Its process exits before the command does.
     assert.equal((await zero.exited).code, 0);
     await zero.fact('stop_requested', { by: 'zero stop', now: false });
     assert.equal((await command(t, zero, 'status')).code, 3);
@@ -285,7 +285,7 @@ describe('zero stop', () => {
   });
 });
 
-/** A connection to the control socket that sends that and collects what comes back until the other end closes it. */
+/** Connects to the control socket, sends the text, and collects the response until the server closes the connection. */
 async function raw(
   scope: Scope,
   { zero }: PuppetService,
@@ -356,7 +356,7 @@ describe('for any data from a client of the control socket', () => {
   });
 });
 
-/** A client that is no part of the checkout, which other users may not read: prints the status and the body, or the errno. */
+/** A client outside of the checkout, which other users cannot read. It prints the status and the body, or the errno. */
 function askBySocket(socketPath: string, method: 'GET' | 'POST', path: string): [string, ...string[]] {
   const headers = { 'Content-Type': 'application/json', Connection: 'close' };
   const script = `
@@ -380,7 +380,7 @@ describe('another user', () => {
     const ask = (method: 'GET' | 'POST' = 'POST', path = '/v1/stop') =>
       runZero(t, { command: [...asAccount(account('nobody')), ...askBySocket(socket, method, path)] });
     assert.equal((await ask()).stdout, 'EACCES');
-    // Where the file's mode lets it through, the kernel's word for who it is does not.
+    // The mode of the file permits the connection, and the credentials from the kernel do not.
     chmodSync(socket, 0o666);
     const { stdout } = await ask();
     assert.match(stdout, /^403 .*"code":"forbidden"/s);

@@ -13,7 +13,7 @@ const SECTIONS = {
   restart: { backoff: { initial: '1h', max: '1h' } },
 } as const;
 
-/** Everything that an operator can look at. */
+/** Every view of an operator. */
 interface Views {
   readonly text: string;
   readonly status: StatusDocument;

@@ -19,7 +19,7 @@ import { DEADLINE, startZero } from '../support/zero.ts';
 import { environmentList } from '../support/zero-config.ts';
 
 const KILLS = 20;
-// Of a service without zero: each loses requests.
+// For a service without zero, which loses requests in each kill.
 const CONTROL_KILLS = 5;
 const CLIENTS = 8;
 
@@ -62,7 +62,8 @@ for (const { name, address } of transports) {
       load.phase('after');
       await load.whenPhaseHas(100);
       const result = await load.stop();
-      // What a killed process had in its hands is reset: at most one request of each client each time. Nothing else may be lost.
+      // Accepted requests of a killed process are reset: at most one of each client in each kill. No other request may
+      // be lost.
       const cutOff = ['reset_before_byte', 'reset_mid_response', 'eof_before_response', 'eof_mid_response'];
       for (const loss of result.losses) assert.ok(cutOff.includes(loss.name), JSON.stringify(loss));
       assert.ok(result.failed <= KILLS * CLIENTS, `${result.failed} requests were cut off`);
@@ -97,7 +98,7 @@ describe('a crashed worker', () => {
     const { exit, expected } = await zero.fact('worker_exited', { pid: incumbent.pid });
     assert.equal(exit.kind, 'signaled');
     assert.equal(expected, false);
-    // Nobody listens at this moment: the connection waits in the queue.
+    // No process listens at this moment: the connection waits in the queue.
     const answer = whoAnswers(address);
     const successor = await nextReady(puppets);
     assert.deepEqual(await answer, { generation: 1, pid: successor.pid });
@@ -109,7 +110,7 @@ describe('a crashed worker', () => {
     DEADLINE,
     async (t) => {
       const { zero, puppets } = await startPuppetService(t, {
-        // Ready means up for reset_after, so that the test need not count.
+        // The service becomes ready after reset_after, so the test need not measure time.
         options: { reload_uptime: '2s' },
         restart: { backoff: { initial: '20ms', factor: 3, max: '100ms', reset_after: '2s' } },
       });
@@ -138,9 +139,9 @@ describe('a crashed worker', () => {
     assert.ok(waiting.length <= 4, `${waiting.length} connections for a backlog of 3`);
     process.kill(incumbent.pid, 'SIGKILL');
     const successor = await puppets.next();
-    // Node listens with a backlog of its own, 511.
+    // Node listens with its own backlog, 511.
     await successor.listen({ name: 'http' });
-    // Connections are accepted in their order: when the last one is answered the queue is empty.
+    // Connections are accepted in order: when the last one is answered the queue is empty.
     const last = waiting.at(-1);
     assert.ok(last);
     last.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
@@ -153,7 +154,10 @@ describe('a crashed worker', () => {
   });
 });
 
-/** The connections that a listener takes while nobody accepts; a Unix listener says EAGAIN to the next (unix(7)). */
+/**
+ * Fills the queue of a listener that no process accepts from. A Unix listener refuses the next connection with EAGAIN
+ * (unix(7)).
+ */
 async function fillQueue(scope: Scope, address: string): Promise<Socket[]> {
   const waiting: Socket[] = [];
   for (;;) {

@@ -7,7 +7,7 @@ import { httpGet } from '../support/http-get.ts';
 import { openDescriptors } from '../support/open-files.ts';
 import { DEADLINE } from '../support/zero.ts';
 
-/** `npm run bench -- crashes` has 10,000. */
+/** `npm run bench -- crashes` has 10,000 of them. */
 const CRASHES = 300;
 
 it(

@@ -13,7 +13,7 @@ import { startServing } from '../support/puppet-service.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE } from '../support/zero.ts';
 
-/** What people read in each state, and what a screen reader finds. */
+/** The visible text in each state, and the names for a screen reader. */
 const EXPECTED: Readonly<
   Record<DashboardState, { readonly text: RegExp; readonly nodes: readonly RegExp[] }>
 > = {
@@ -55,10 +55,10 @@ const EXPECTED: Readonly<
   },
 };
 
-/** What a browser reports of a supervisor that is gone. */
+/** The errors that a browser reports after the exit of a supervisor. */
 const LOST = /ERR_(?:CONNECTION_REFUSED|INCOMPLETE_CHUNKED_ENCODING|EMPTY_RESPONSE|CONNECTION_RESET)/;
 
-/** The lowest contrast of text with what is behind it (WCAG 2.2, 1.4.3), and how wide the content is. */
+/** The lowest contrast between text and background (WCAG 2.2, 1.4.3), and the width of the content. */
 const LOOKS = `(() => {
   const parse = (text) => { const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number); return { r, g, b, a }; };
   const luminance = ({ r, g, b }) => [r, g, b].map((v) => v / 255)
@@ -171,7 +171,7 @@ describe('the dashboard in a browser', () => {
   });
 });
 
-/** One request; the answer's status and body. */
+/** Sends one request. Resolves to the status and body of the response. */
 function ask(address: string, path: string, headers: Record<string, string> = {}) {
   return new Promise<{ status: number; body: string }>((resolve, reject) => {
     const request = get(`http://${address}${path}`, { headers, agent: false }, async (response) => {

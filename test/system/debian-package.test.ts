@@ -33,7 +33,7 @@ describe('the Debian package', () => {
       const third = buildPackage(SCRIPT, folder, '--version', '0.3.0', '--executable', broken);
 
       const lintian = requireProgram(t, 'lintian', 'lintian');
-      // Only this test leaves the package uncompressed, for speed.
+      // Only this test omits the compression of the package, for speed.
       const uncompressed = ['control', 'data']
         .map((part) => `uses-no-compression-for-${part}-tarball`)
         .join();

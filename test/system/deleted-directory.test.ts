@@ -17,12 +17,12 @@ function placed(folder: string): PuppetSections & { readonly directory: string }
   return { directory, application };
 }
 
-/** Retries while another process writes into the directory. */
+/** Retries while another process writes to the directory. */
 function remove(directory: string): void {
   rmSync(directory, { recursive: true, maxRetries: 10 });
 }
 
-/** Waits until the directory has been made again. */
+/** Waits until the directory is created again. */
 async function restored(zero: Zero, from: number): Promise<void> {
   const { message } = await zero.fact('warning', { about: 'runtime' }, from);
   assert.match(message, / or a part of it was deleted while zero was running\./);
@@ -42,7 +42,7 @@ describe('a runtime directory that is deleted while zero runs', () => {
       remove(directory);
       await restored(zero, cursor);
 
-      // Its notify socket is bound again under the same name.
+      // Its notify socket is bound again with the same name.
       await incumbent.notify('STATUS=still here');
       const status = await command(t, zero, 'status', '--json');
       assert.equal(status.code, 0, status.stderr);

@@ -7,12 +7,12 @@ import { type Scope, temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, startZero, type Zero } from '../support/zero.ts';
 import { environmentList } from '../support/zero-config.ts';
 
-/** More for a long run. */
+/** Can be raised for a long run. */
 const HANDOVERS = Number(process.env.HANDOVERS ?? 50);
 const ANSWERS_EACH = 100;
 const CLIENTS = 32;
 
-/** Those of a service behind a load balancer, of browsers' fetches, and of somebody who thinks between two requests. */
+/** The load of a load balancer, of browsers' fetches, and of a user who pauses between two requests. */
 const LOADS: Readonly<Record<string, Partial<LoadOptions>>> = {
   short: { connections: 'short' },
   'keep-alive': { connections: 'keep-alive' },
@@ -36,7 +36,7 @@ async function startService(scope: Scope, variables: Record<string, string> = {}
           environment: environmentList({ BOOKS_DIR: books, ...variables }),
         },
         options: { reload_uptime: '0s' },
-        // Others may still be draining: a handover does not wait for them.
+        // Other generations may still be draining. A handover does not wait for them.
         handover: { settle: '20ms', drain_timeout: '0s', max_retiring: 20 },
       },
     },
@@ -67,10 +67,10 @@ group(`${HANDOVERS} handovers of a service that drains with the library`, () => 
     zero.signal('SIGTERM');
     await zero.exited;
     const served = readBooks(books);
-    // And those of workers that were started for connections that came into a lane whose process had left.
+    // Includes rescue workers, for connections in a lane whose process had exited.
     assert.ok(served.length > HANDOVERS, String(served.length));
     for (const result of results) {
-      // Each load has a prefix of its own.
+      // Each load has its own prefix.
       const [prefix] = result.answeredIds[0]?.split('-') ?? [];
       const counted = served.map((book) => {
         const ids = book.ids.filter((id) => id.startsWith(`${prefix}-`));

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { NODE_MAJORS, requireNode } from '../support/nodes.ts';
 import { DEADLINE } from '../support/zero.ts';
 
-/** The compiled unit tests of drain, which are made of real servers and clients. */
+/** The compiled unit tests of drain, which use real servers and clients. */
 const FOLDER = fileURLToPath(new URL('../unit/service/drain/', import.meta.url));
 
 interface Run {

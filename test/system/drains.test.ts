@@ -36,7 +36,7 @@ describe('a service that withdrew its announcement to drain its own connections'
     service.reload();
     await nextReady(puppets);
     await zero.fact('generation_promoted', { generation: 2 });
-    // A whole second handover takes longer than `settle`.
+    // A complete second handover takes longer than `settle`.
     service.reload();
     await nextReady(puppets);
     await zero.fact('generation_promoted', { generation: 3 });

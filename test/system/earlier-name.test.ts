@@ -7,7 +7,7 @@ import { DEADLINE } from '../support/zero.ts';
 
 const PROGRAM = [process.execPath, 'app.js'];
 
-/** A history as earlier releases of zero left it: under the name of the executable. */
+/** A history under the name of the executable, as earlier releases of zero wrote it. */
 async function served(t: TestContext, me: Operator, directory: string): Promise<void> {
   writeService(me, directory);
   const name = basename(process.execPath);

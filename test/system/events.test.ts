@@ -27,7 +27,7 @@ describe('the stream of events', () => {
     assert.equal(events[0], 'reload_requested');
     assert.ok(!resumed.text.includes('event: gap'));
     assert.equal((await command(t, zero, 'stop')).code, 0);
-    // The last word, and a regular end.
+    // The last event, and a normal end.
     assert.match(await resumed.answer, /"event":"supervisor_stopped".*\r\n0\r\n\r\n$/s);
   });
 
@@ -63,7 +63,7 @@ describe('the stream of events', () => {
           get(count % 2 === 0 ? '/v1/events' : '/v1/logs?follow=true'),
         );
         await follower.until(/200 OK/);
-        // It never reads again.
+        // This client never reads again.
         follower.socket.pause();
         followers.push(follower);
       }

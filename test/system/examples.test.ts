@@ -13,7 +13,7 @@ import { parseTarget } from '../support/target.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, startZero, type Zero } from '../support/zero.ts';
 
-/** What `npm start` runs once everything is built, in a checkout of its own: at another address, its state in the folder. */
+/** A built checkout with another address and with its state in the directory, for `npm start`. */
 async function copyOfCheckout(t: TestContext): Promise<{ folder: string; address: string }> {
   const folder = temporaryFolder(t);
   const address = await freeAddress();
@@ -31,7 +31,7 @@ async function copyOfCheckout(t: TestContext): Promise<{ folder: string; address
 const generationOf = ({ body }: Response): string =>
   /^hello from generation (\d+), pid \d+\n$/.exec(body.toString())?.[1] ?? 'unknown';
 
-/** As Ctrl-C in a terminal: every process in the foreground gets it. */
+/** Like Ctrl-C in a terminal, which signals every process in the foreground. */
 function interrupt(starter: Zero, supervisor: number): void {
   starter.signal('SIGINT');
   process.kill(supervisor, 'SIGINT');
@@ -74,7 +74,7 @@ describe('examples/hello', () => {
     t.after(() => silent.destroy());
     const kept = new HttpConnection(target);
     t.after(() => kept.close());
-    // Answered behind the silent one: that was accepted.
+    // The response after the silent client shows that the silent client was accepted.
     const { kind } = await kept.exchange('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n', 10_000);
     assert.equal(kind, 'answered');
     starter.signal('SIGTERM');

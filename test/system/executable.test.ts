@@ -50,7 +50,7 @@ describe('the executable', () => {
     release('accept-loop');
     zero.signal('SIGHUP');
     await zero.fact('handover_finished', { outcome: 'promoted', handover: 2 });
-    // A new version that exits at once.
+    // A new version that exits immediately.
     release('false');
     zero.signal('SIGHUP');
     await zero.fact('handover_finished', { outcome: 'rolled_back', handover: 3 });
@@ -114,7 +114,7 @@ describe('the executable', () => {
         const zero = startZero(t, { folder, environment, command, args });
         await zero.fact('handover_finished', { outcome: 'promoted' });
         assert.equal((await whoAnswers(address)).generation, 'own');
-        // Its directory is one of this machine, where `zero list` would find it.
+        // Its directory is on this machine, where `zero list` would find it.
         zero.signal('SIGTERM');
         assert.deepEqual(await zero.exited, { code: 0, signal: null });
       }
@@ -161,7 +161,10 @@ function asUser(folder: string): [string, ...string[]] {
   return ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups', executableFile()];
 }
 
-/** Runs a copy of the executable in /mnt where these directories are mounted so, and its own directory with another option. */
+/**
+ * Runs a copy of the executable in /mnt with these directories mounted with the option, and its own directory with
+ * another option.
+ */
 function mounted(option: string, directories: readonly string[], own = 'rw'): [string, ...string[]] {
   const mounts = [
     ...directories.map(
@@ -179,7 +182,9 @@ function mounted(option: string, directories: readonly string[], own = 'rw'): [s
   ];
 }
 
-/** Compiles services without libraries, and places one of them in the root. Returns what places another one. */
+/**
+ * Compiles services without libraries, and places one of them in the root. Returns a function that places another one.
+ */
 function compileInto(t: TestContext, root: string): ((name: 'accept-loop' | 'false') => void) | null {
   const gcc = requireProgram(t, 'gcc', 'gcc libc6-dev');
   if (gcc === null) return null;
@@ -192,7 +197,7 @@ function compileInto(t: TestContext, root: string): ((name: 'accept-loop' | 'fal
     const next = join(root, 'next');
     copyFileSync(join(folder, name), next);
     releases += 1;
-    // Another release has another content.
+    // Another release has other content.
     appendFileSync(next, `release ${releases}`);
     renameSync(next, join(root, 'service'));
   };

@@ -16,7 +16,7 @@ import { DEADLINE } from '../support/zero.ts';
 
 type Failure = NonNullable<FactOf<'handover_finished'>['failure']>;
 
-/** The verdict on the candidate of the first reload, once the candidate is gone: rolled back, with the reason. */
+/** The verdict on the candidate of the first reload after the candidate's exit: rolled back, with the reason. */
 async function rolledBack({ zero }: PuppetService): Promise<Failure> {
   const { outcome, generation, incumbent, failure } = await zero.fact('handover_finished', { handover: 2 });
   assert.deepEqual([outcome, generation, incumbent], ['rolled_back', 2, 1]);
@@ -27,7 +27,7 @@ async function rolledBack({ zero }: PuppetService): Promise<Failure> {
   return failure;
 }
 
-/** The next reload succeeds as if nothing had been. */
+/** Asserts that the next reload succeeds. */
 async function assertNextReloadSucceeds(service: PuppetService, incumbent: Puppet): Promise<void> {
   await assertUntouched(service, incumbent);
   service.reload();

@@ -12,7 +12,7 @@ import { DEADLINE } from '../support/zero.ts';
 
 const QUICK = { settle: '200ms', drain_timeout: '1s' };
 
-/** A health check of the candidate that fails. */
+/** A failing health check of the candidate. */
 async function startUnhealthy(scope: Scope): Promise<string> {
   const server: Server = createServer((_, response) => void response.writeHead(503).end());
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -97,7 +97,7 @@ describe('a verdict that waits for a hook', () => {
   it('still has the last output of the candidate, although that has exited', DEADLINE, async (t) => {
     const gate = join(temporaryFolder(t), 'gate');
     execFileSync('mkfifo', [gate]);
-    // Open both ways: for writing alone open(2) would wait for the hook (fifo(7)).
+    // Opened for reading and writing: for writing alone open(2) would wait for the hook (fifo(7)).
     const gateFd = openSync(gate, constants.O_RDWR);
     t.after(() => closeSync(gateFd));
     const hooks = { after_rollback: { run: ['sh', '-c', 'read line < "$1"', 'hook', gate] } };

@@ -15,16 +15,16 @@ import { temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, startZero, type Zero, type ZeroOptions } from '../support/zero.ts';
 import { environmentList } from '../support/zero-config.ts';
 
-/** Requests of each phase. */
+/** Requests in each phase. */
 const ENOUGH = 100;
 const YEAR = 365 * 24 * 3600;
 
 interface Served {
   readonly zero: Zero;
   readonly load: Load;
-  /** Asks for a handover and waits for its verdict. */
+  /** Requests a handover and waits for its verdict. */
   deploy(): Promise<{ outcome: string; generation: number | null }>;
-  /** Stops the load: nothing was lost. */
+  /** Stops the load. Asserts that no request was lost. */
   assertNothingLost(): Promise<void>;
 }
 
@@ -108,7 +108,7 @@ describe('under load no request is lost', () => {
     const set = (seconds: number): void => {
       const bytes = Buffer.alloc(8);
       bytes.writeBigInt64LE(BigInt(seconds));
-      // The same file: it is mapped.
+      // The same inode, because it is mapped.
       writeFileSync(clock, bytes, { flag: 'r+' });
     };
     writeFileSync(clock, Buffer.alloc(8));
@@ -178,7 +178,10 @@ describe('the service keeps running', () => {
   });
 });
 
-/** A cgroup of its own with so many MiB, v1 or v2; null where this user may not make one: the test is skipped. */
+/**
+ * A separate cgroup with this many MiB, v1 or v2. Without the permission to create one the test is skipped, and the
+ * result is null.
+ */
 function memoryGroup(t: TestContext, mebibytes: number): string | null {
   const name = `zero-test-${process.pid}`;
   for (const [root, limit] of [

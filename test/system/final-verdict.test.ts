@@ -11,8 +11,8 @@ const STEERED = { mode: 'steered', settle: '1s', drain_timeout: '1h' };
 const LONG_BACKOFF = { backoff: { initial: '1h', max: '1h' } };
 
 /**
- * A request that the worker answers only when the test lets it. Its connection is busy, so zero does not ask the
- * worker to stop.
+ * Sends a request that the worker answers only when the test allows it. Its connection is busy, so zero does not ask
+ * the worker to stop.
  */
 async function keepBusy(scope: Scope, zero: Zero, worker: Puppet): Promise<WaitingRequest> {
   await worker.behave({ hold: true });

@@ -11,7 +11,7 @@ import { parseTarget } from '../support/target.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, runZero, startZero } from '../support/zero.ts';
 
-// The example of the first system's own README.
+// The example in the README of the first system.
 const EXAMPLE = `application:
   metrics: { address: udp://localhost:8125, prefix: zero }
 service:
@@ -39,7 +39,7 @@ const USAGE = [
   'involuntary_context_switches',
 ].map((name) => `process.stats.${name}`);
 
-/** Name and type of all that the first system measures. */
+/** Name and type of every metric of the first system. */
 const MEASURED: Readonly<Record<string, string>> = {
   'process.start': 'c',
   'process.reload': 'c',
@@ -58,7 +58,7 @@ interface Place {
   readonly text: string;
 }
 
-/** An /etc/example and a /usr/bin/example of the test's own. */
+/** Replaces /etc/example and /usr/bin/example by files of the test. */
 function placeIn(folder: string, statsd: StatsdReceiver): Place {
   const executable = join(folder, 'bin', 'example');
   mkdirSync(join(folder, 'bin'));
@@ -72,7 +72,7 @@ function placeIn(folder: string, statsd: StatsdReceiver): Place {
   return { folder, executable, text };
 }
 
-/** The same file, with what keeps a test in its folder and lets it read the log. */
+/** The same file, with settings that keep all files in the directory and let the test read the log. */
 function writeExample({ folder, text }: Place): string {
   const file = join(folder, 'zero.yaml');
   const own = `application:
@@ -93,7 +93,7 @@ async function ask(t: TestContext, address: string): Promise<Record<string, unkn
   return JSON.parse(exchange.response.body.toString());
 }
 
-/** Those of the given names, each with its type, without the prefix. */
+/** The metrics with these names, each with its type, without the prefix. */
 function named(metrics: readonly ReceivedMetric[], ...names: string[]): ReceivedMetric[] {
   return metrics.filter(({ name }) => names.includes(name));
 }

@@ -10,7 +10,7 @@ import type { Scope } from '../support/temporary.ts';
 import { DEADLINE, runZero, startZero, type Zero } from '../support/zero.ts';
 import { type RawConfig, writeConfig } from '../support/zero-config.ts';
 
-/** Listens on a control socket and reports the bytes that it receives. */
+/** Listens on a control socket and reports the received bytes. */
 const IMPOSTOR = `
   const [path] = process.argv.slice(1);
   const tell = (about, message) => console.log(JSON.stringify({ event: 'warning', about, message }));
@@ -34,7 +34,7 @@ async function startImpostor(scope: Scope, user: Account, path: string): Promise
   return impostor;
 }
 
-/** What the impostor received on the next connection that ends behind `from`. */
+/** The bytes that the impostor received on the next connection that ends after `from`. */
 async function received(impostor: Zero, from: number): Promise<string> {
   return (await impostor.fact('warning', { about: 'closed' }, from)).message;
 }
@@ -63,11 +63,11 @@ describe('a control socket or a record of another user', () => {
         environment,
         ...(config && { config }),
       });
-    // The directory is not that of the caller, so nobody is asked.
+    // The directory does not belong to the caller, so no socket in it is used.
     const { code, stderr } = await as(['status', '--name', 'app']);
     assert.match(stderr, /no instance with the name app is running/);
     assert.equal(code, 3);
-    // Where a config has the path of the socket.
+    // If a config contains the path of the socket.
     const config = {
       application: { control: { path: socket } },
       service: { runtime: { path: '/bin/true' } },
@@ -121,7 +121,7 @@ describe('a control socket or a record of another user', () => {
   });
 });
 
-/** zero as an ordinary user, in that folder; the group `daemon` may control it. */
+/** zero as an ordinary user in that directory. The group `daemon` may control it. */
 async function startAs(scope: Scope, user: Account, folder: string, group: Account): Promise<string> {
   chownSync(folder, user.uid, user.gid);
   const groups = [...user.groups, group.gid];
@@ -138,7 +138,7 @@ describe('a zero of an ordinary user', () => {
   it('gets the commands of root, and of a permitted group', DEADLINE, async (t) => {
     if (!requireRoot(t, 'acts as two other users')) return;
     const [owner, member] = [account('nobody'), account('daemon')];
-    // Not in /tmp, where everybody could have made that directory.
+    // Not in /tmp, where every user could have created that directory.
     const folder = mkdtempSync('/run/zero-test-');
     t.after(() => rmSync(folder, { recursive: true, force: true }));
     chmodSync(folder, 0o755);

@@ -10,11 +10,11 @@ import { becomeReady, nextReady, startPuppetService, whoAnswers } from '../suppo
 import { temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE } from '../support/zero.ts';
 
-/** Only what is started in it sees the small disk. */
+/** Only processes in this namespace see the small disk. */
 const NAMESPACE = ['--mount', ...(IS_ROOT ? [] : ['--map-root-user'])];
 const MOUNT = 'mount -t tmpfs -o size=256k none "$0"';
 
-/** Writes empty lines until nothing more fits, not even into the last page of the file. */
+/** Writes empty lines until the disk is full, including the last page of the file. */
 function fill(file: string): void {
   const bytes = Buffer.alloc(4096, '\n');
   assert.throws(() => {

@@ -20,7 +20,7 @@ function only(readiness: Readonly<Record<string, unknown>>): PuppetSections {
   return { readiness: { ready_fd: undefined, ...readiness } };
 }
 
-/** A candidate under another gate than the incumbent's, connected and listening. */
+/** A connected and listening candidate with another gate than the incumbent. */
 async function startCandidate(
   scope: Scope,
   sections: PuppetSections,
@@ -31,7 +31,7 @@ async function startCandidate(
   return { ...service, candidate };
 }
 
-/** The same without waiting for the candidate, which may be gone before it can be asked for anything. */
+/** The same without waiting for the candidate, which may exit before. */
 async function startReloaded(
   scope: Scope,
   sections: PuppetSections,
@@ -42,7 +42,7 @@ async function startReloaded(
   return service;
 }
 
-/** The gate has passed, and nothing before it promoted the candidate. */
+/** Asserts that the gate has passed, and that nothing promoted the candidate before. */
 async function assertPassed({ zero }: PuppetService, gate: string): Promise<void> {
   await zero.fact('handover_finished', { handover: 2, outcome: 'promoted', incumbent: 2 });
   const order = zero.log.facts.flatMap((fact) =>
@@ -54,7 +54,7 @@ async function assertPassed({ zero }: PuppetService, gate: string): Promise<void
   assert.deepEqual(order.slice(-2), [gate, 'generation_promoted']);
 }
 
-/** The candidate was thrown away after its time; returns the reason given. */
+/** Asserts that the candidate was rolled back after its timeout. Returns the reason. */
 async function assertNotPassed(service: PuppetService, gate: string, incumbent: Puppet): Promise<string> {
   const { outcome, failure } = await service.zero.fact('handover_finished', { handover: 2 });
   assert.equal(outcome, 'rolled_back');
@@ -84,7 +84,7 @@ describe('the gate notify', () => {
   it('passes with READY=1 only', DEADLINE, async (t) => {
     const service = await startCandidate(t, only({ notify: true }));
     await service.candidate.notify('STATUS=warming up\nREADY=0\n');
-    // Datagrams are read in their order: what is said about this one is said after the one before it was read.
+    // Datagrams are read in order: the report on this one shows that the previous one was read.
     await service.candidate.notify('rubbish');
     await service.zero.fact('warning', { about: 'notify' });
     assert.deepEqual(service.zero.log.all('gate_passed', { generation: 2, gate: 'notify' }), []);

@@ -21,7 +21,7 @@ async function assertServes({ zero }: PuppetService, { generation, pid }: Puppet
   assert.deepEqual(await whoAnswers(await zero.address('http')), { generation, pid });
 }
 
-/** Sends the reload signal, and waits until it was taken. */
+/** Sends the reload signal, and waits until zero has accepted it. */
 async function reloadTaken(service: PuppetService): Promise<boolean> {
   const { merged } = await service.zero.fact('reload_requested', {}, service.reload());
   return merged;
@@ -176,7 +176,7 @@ for (const handover of [{ mode: 'shared' }, { mode: 'steered', settle: '200ms', 
       const service = await startPuppetService(t, { handover });
       const { zero, puppets } = service;
       const first = await puppets.next();
-      // Not ready, but its clients are served.
+      // Not ready, but it serves clients.
       await first.listen({ name: 'http' });
       assert.equal(await reloadTaken(service), false);
       await zero.fact('handover_finished', { handover: 1, outcome: 'superseded' });

@@ -19,7 +19,7 @@ describe('zero history while zero is not running', () => {
       const { code, stdout, stderr } = await command(t, zero, 'history', '--json');
       assert.deepEqual([code, stderr], [0, '']);
       const after = JSON.parse(stdout);
-      // Nothing serves any more; how long the last one served is known only where zero could write its end.
+      // Nothing serves any more. The end of the last generation is known only if zero could write it.
       const lasting = ({ serving: _, served_ms: __, ...generation }: Record<string, unknown>) => generation;
       assert.deepEqual(after.generations.map(lasting), before.generations.map(lasting));
       assert.deepEqual(after.handovers, before.handovers);

@@ -87,7 +87,7 @@ describe('a worker that accepts nothing while connections wait', () => {
       const [first] = zero.log.all('worker_spawned');
       assert.ok(first);
       await freeze({ pid: first.pid });
-      // About half of them go to the worker that is hung.
+      // About half of them reach the hung worker.
       const requests = await sendRequests(t, await zero.address('http'), 20);
       await zero.fact('worker_stalled', { worker: first.worker });
       for (const request of requests) assert.equal((await request.answer).generation, 1);

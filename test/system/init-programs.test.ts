@@ -19,24 +19,24 @@ const CLIENTS = 4;
 
 interface Place {
   readonly folder: string;
-  /** HOST:PORT, free. */
+  /** A free HOST:PORT. */
   readonly address: string;
-  /** Of that address. */
+  /** The port of that address. */
   readonly port: string;
 }
 
 interface Program {
   readonly name: string;
-  /** Names of the executable, the first that there is. */
+  /** Names of the executable. The first installed one is used. */
   readonly commands: readonly string[];
   readonly debianPackage: string;
-  /** Writes the program's own files, as somebody has them who never heard of zero. Returns its arguments. */
+  /** Writes the program's own files without any setting for zero. Returns its arguments. */
   setUp(t: TestContext, place: Place): Promise<readonly string[]> | readonly string[];
-  /** What the command says that has to be changed first. */
+  /** The changes that the command requires first. */
   readonly changes?: RegExp;
 }
 
-/** What `zero init` prints. */
+/** The output of `zero init`. */
 function init(folder: string, command: readonly string[]): string {
   const [program, ...first] = ZERO_COMMAND;
   return execFileSync(program, [...first, 'init', '--', ...command], {
@@ -47,14 +47,14 @@ function init(folder: string, command: readonly string[]): string {
   });
 }
 
-/** Starts zero with the config that was written, and directories of the test's own. */
+/** Starts zero with the written config, and with directories of the test. */
 function start(t: TestContext, folder: string): Zero {
   const directories = `application: { runtime_directory: ${folder}/run, data_directory: ${folder}/data, logging: { format: json } }\n`;
   writeFileSync(join(folder, 'own.yaml'), directories + readFileSync(join(folder, 'zero.yaml'), 'utf8'));
   return startZero(t, { folder, args: ['--config', 'own.yaml'] });
 }
 
-/** One reload while something asks again and again. */
+/** One reload under continuous requests. */
 async function reload(zero: Zero, phase: (name: string) => Promise<void>): Promise<void> {
   await phase('before');
   zero.signal('SIGHUP');
@@ -78,7 +78,7 @@ async function end(zero: Zero): Promise<void> {
 
 async function placeOf(t: TestContext): Promise<Place> {
   const folder = temporaryFolder(t);
-  // For a service that gives up its rights.
+  // For a service that drops its privileges.
   chmodSync(folder, 0o755);
   const address = await freeAddress();
   return { folder, address, port: address.replace(/.*:/, '') };
@@ -140,7 +140,7 @@ backend app
   server app1 ${backend.address}
 `;
     writeFileSync(join(folder, 'haproxy.cfg'), text(address));
-    // The change that the command asks for.
+    // The change that the command requires.
     writeFileSync(join(folder, 'haproxy.changed'), text('fd@3'));
     return ['-f', 'haproxy.cfg'];
   },
@@ -177,7 +177,7 @@ const uvicorn: Program = {
   },
 };
 
-/** puma 5 without the gem sd_notify reports an error where NOTIFY_SOCKET is set. */
+/** puma 5 without the gem sd_notify reports an error if NOTIFY_SOCKET is set. */
 const puma: Program = {
   name: 'puma',
   commands: ['puma'],
@@ -291,7 +291,7 @@ await app.listen({ port: PORT_HERE });
   ] as const) {
     it(`finds ${name} and its port, serves, and reloads without losing a request`, DEADLINE, async (t) => {
       const { folder } = await placeOf(t);
-      // These listen on every address of the machine.
+      // These programs listen on every address of the machine.
       const port = String(await freePort());
       symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
       writeFileSync(join(folder, 'package.json'), JSON.stringify({ dependencies: { [name]: '*' } }));

@@ -13,14 +13,14 @@ import { nextReady, startPuppetService, whoAnswers } from '../support/puppet-ser
 import { type Scope, temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, startZero } from '../support/zero.ts';
 
-/** Never changed for zero: it opens a port. */
+/** A program without any change for zero, which opens a port. */
 const SERVICE = `import { createServer } from 'node:http';
 const server = createServer((_, response) => response.end(JSON.stringify({ generation: 1, pid: process.pid })));
 const [host, port] = process.argv[2].split(':');
 server.listen(port, host);
 `;
 
-/** Runs `zero init` in a folder that has a service; its standard output. */
+/** Runs `zero init` in a directory with a service. Returns its standard output. */
 function init(folder: string, ...args: string[]): string {
   writeFileSync(join(folder, 'api.mjs'), SERVICE);
   const [program, ...first] = ZERO_COMMAND;
@@ -33,8 +33,8 @@ function init(folder: string, ...args: string[]): string {
 }
 
 /**
- * What systemd-analyze prints about a unit. All of it goes to standard error, a warning included, after which it exits
- * with 0. It reads the units of installed packages as well, and what it prints about those is left out.
+ * The output of systemd-analyze for a unit. Everything goes to standard error, including warnings, after which it exits
+ * with 0. It also reads the units of installed packages, whose messages are omitted.
  */
 function verify(analyze: string, manager: string, unit: string): string {
   const command = ['-c', 'exec "$0" "$1" verify --man=no "$2" 2>&1', analyze, manager, unit];
@@ -55,7 +55,7 @@ function monotonicMicroseconds(): number {
   return Number(process.hrtime.bigint() / 1000n);
 }
 
-/** Every message so far, without those that store a descriptor. */
+/** Every message so far, except those that store a descriptor. */
 function received(fd: number): string[] {
   const messages: string[] = [];
   for (let next = receiveDatagram(fd); next !== null; next = receiveDatagram(fd)) {
@@ -135,7 +135,7 @@ describe('the service manager that started zero', () => {
         /^RELOADING=1\nMONOTONIC_USEC=(\d+)\nEXTEND_TIMEOUT_USEC=30000000\nSTATUS=generation 1 serves; handover 2: resolving$/.exec(
           begun,
         ) ?? [];
-      // systemd takes only a time after its own signal for an answer to it (systemd.service(5), notify-reload).
+      // systemd accepts only a time after its own signal as the answer to it (systemd.service(5), notify-reload).
       assert.ok(Number(startedAt) >= sentAt && Number(startedAt) <= monotonicMicroseconds(), begun);
       assert.deepEqual(steps, [
         'STATUS=generation 1 serves; handover 2: starting',
@@ -183,7 +183,7 @@ describe('the units of examples/systemd', () => {
       const analyze = requireProgram(t, 'systemd-analyze', 'systemd');
       if (analyze === null) return;
       const folder = temporaryFolder(t);
-      // systemd-analyze wants an executable, and zero is not installed here.
+      // systemd-analyze requires an existing executable, and zero is not installed here.
       const unit = source.replaceAll('/usr/local/bin/zero', process.execPath);
       writeFileSync(join(folder, 'zero@.service'), unit);
       assert.equal(verify(analyze, manager, join(folder, 'zero@web.service')), '');

@@ -49,14 +49,14 @@ function errorOf(finished: Finished, what: string): ErrorDocument['error'] {
   return error;
 }
 
-/** A failure that every command has in common: the config that specifies the instance, and what comes of it. */
+/** A failure that all commands share: the config that specifies the instance, and the expected error. */
 interface Situation {
   readonly code: number;
   readonly error: string;
   readonly config: (scope: Scope) => Promise<string> | string;
 }
 
-/** A config whose control socket is served by something else than zero. */
+/** A config whose control socket belongs to a server other than zero. */
 async function socketThat(scope: Scope, serve: (socket: net.Socket) => void): Promise<string> {
   const folder = temporaryFolder(scope);
   const path = join(folder, 'control.sock');
@@ -216,7 +216,7 @@ describe('--json prints exactly one document, and the exit code is unchanged, wh
     const lost = documentOf(reload, 'reload') as { error: { code: string; handover: number } };
     assert.deepEqual([reload.code, lost.error.code, lost.error.handover], [1, 'gone', 2]);
     assert.equal(errorOf(rollback, 'rollback').code, 'gone');
-    // It may have been started too late.
+    // It may have started too late.
     assert.ok(['gone', 'no_instance'].includes(errorOf(wait, 'wait').code));
   });
 

@@ -58,7 +58,7 @@ describe('the keeper', () => {
     await keeperPid(zero);
     const address = await zero.address('http');
     zero.signal('SIGHUP');
-    // It never listens: a connection that came by its lane would wait.
+    // It never listens, so a connection in its lane would wait.
     const candidate = await puppets.next();
     const sockets = inodesOf(address);
     await killSupervisor(service);

@@ -11,10 +11,10 @@ import { nextReady } from '../support/puppet-service.ts';
 import { reversed, temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE } from '../support/zero.ts';
 
-/** Long enough to hash that the process which does is found, in bytes. */
+/** Bytes whose hashing takes long enough to find the hashing process. */
 const BALLAST = 256 * 1024 * 1024;
 
-/** Resolves to the first value that is not null; looked for again and again. */
+/** Polls until the value is not null. */
 async function eventually<T>(look: () => T | null): Promise<T> {
   for (;;) {
     const found = look();
@@ -25,7 +25,7 @@ async function eventually<T>(look: () => T | null): Promise<T> {
 
 it('a rollback keeps its copy while its hook runs and old copies are removed', DEADLINE, async (test) => {
   const t = reversed(test);
-  // Where this named pipe exists, the hook waits until the test writes a line.
+  // While this FIFO exists, the hook waits until the test writes a line.
   const gate = join(temporaryFolder(t), 'gate');
   const hooks = { before_reload: { run: ['sh', '-c', `[ ! -e ${gate} ] || read -r line < ${gate}`] } };
   const service = await startKept(t, { hooks });
@@ -41,7 +41,7 @@ it('a rollback keeps its copy while its hook runs and old copies are removed', D
   const copy = join(executables, String(first?.release?.sha256), 'server');
   assert.ok(existsSync(copy));
 
-  // The copies of the last three are kept: with this one, that of the first is removed.
+  // The copies of the last three are kept: this one removes that of the first.
   service.deploy('4', BALLAST);
   zero.signal('SIGHUP');
   await nextReady(puppets);
@@ -49,7 +49,7 @@ it('a rollback keeps its copy while its hook runs and old copies are removed', D
   await freeze({ pid: hashing });
   await zero.fact('generation_promoted', { generation: 4 });
   execFileSync('mkfifo', ['-m', '666', gate]);
-  // Open both ways: for writing alone open(2) would wait for the hook (fifo(7)).
+  // Opened for reading and writing: for writing alone open(2) would wait for the hook (fifo(7)).
   const gateFd = openSync(gate, constants.O_RDWR);
   t.after(() => closeSync(gateFd));
   const from = zero.cursor;

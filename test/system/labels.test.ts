@@ -23,7 +23,7 @@ describe('zero reload --label', () => {
       const { zero, puppets } = await startServing(t);
       const current = startCommand(t, zero, ['reload', '--label', 'v1']);
       const first = await puppets.next();
-      // These wait behind it. A signal asks for what is there.
+      // These wait behind it. A signal requests the current files.
       let from = zero.cursor;
       const second = startCommand(t, zero, ['reload', '--label', 'v2']);
       await zero.fact('reload_requested', { merged: true }, from);

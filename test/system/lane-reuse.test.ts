@@ -7,10 +7,13 @@ import { IS_ROOT } from '../support/privileges.ts';
 import { nextReady, startServing } from '../support/puppet-service.ts';
 import { DEADLINE } from '../support/zero.ts';
 
-/** A network of its own, where the kernel answers a client's first packet once: a handshake is over after three seconds instead of 65. */
+/**
+ * A separate network namespace, in which the kernel answers a client's first packet once: a handshake ends after three
+ * seconds instead of 65.
+ */
 const NAMESPACE = ['--net', ...(IS_ROOT ? [] : ['--map-root-user'])];
 const NETWORK = 'ip link set lo up && echo 0 >/proc/sys/net/ipv4/tcp_synack_retries';
-/** Some 35 handovers fit into that time. */
+/** About 35 handovers fit into that time. */
 const MANY = 200;
 
 it('the lanes of exited generations are reused', DEADLINE, async (t) => {

@@ -1,5 +1,5 @@
-// Each example of the library is replaced once: what it answers comes from the old process before, from the new one afterwards, and both end
-// by themselves.
+// Each example of the library is replaced once. Its responses come from the old process before, and from the new one
+// afterwards. Both then exit.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
@@ -46,7 +46,7 @@ async function askUdp(port: number): Promise<string> {
   return String(message);
 }
 
-/** Stays connected, until the service closes the connection. */
+/** Stays connected until the service closes the connection. */
 async function askWebSocket(port: number): Promise<string> {
   const socket = new WebSocket(`ws://127.0.0.1:${port}`);
   await once(socket, 'open');

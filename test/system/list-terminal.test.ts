@@ -16,7 +16,7 @@ const CANARY = {
   ],
 };
 
-/** Starts an instance of that name, which serves on a steered listener. */
+/** Starts an instance with that name, which serves on a steered listener. */
 async function start(scope: Scope, me: Operator, folder: string, name: string): Promise<Zero> {
   const directory = join(folder, name);
   mkdirSync(directory);
@@ -65,7 +65,7 @@ describe('zero list --watch on a terminal of 80 columns', () => {
       await watching.until(row('tiles', / up +1 /));
       tiles.signal('SIGSTOP');
       await watching.until(row('tiles', /not answering/));
-      // The line of the other one is drawn while this one does not answer.
+      // The line of the other instance is drawn while this one does not respond.
       const { pid } = shop.log.all('worker_spawned').at(-1) ?? assert.fail('a worker');
       process.kill(pid, 'SIGKILL');
       await watching.until(row('shop', / \d+m?s work/));
@@ -75,9 +75,9 @@ describe('zero list --watch on a terminal of 80 columns', () => {
       await watching.until((screen) => rowOf(screen, 'tiles') === '' && rowOf(screen, 'shop') !== '');
 
       const { wrapped, text, coloured } = watching.screen;
-      // One list, drawn again and again, is all that was ever seen.
+      // The screen has shown only one list, drawn repeatedly.
       assert.deepEqual([wrapped, text.match(/NAME/g)?.length, coloured], [[], 1, true]);
-      // The whole screen is never erased, so nothing flickers.
+      // The whole screen is never erased, so it does not flicker.
       const frames = watching.raw.split('\u001b[J').length - 1;
       assert.ok(frames > 10, `only ${frames} frames`);
       assert.equal(watching.raw.includes('\u001b[H'), false);

@@ -29,7 +29,7 @@ interface Listed {
   readonly uptime_ms: number | null;
 }
 
-/** Instances below a folder: others run on this machine as well. */
+/** The instances below a directory. Other instances run on this machine as well. */
 async function listed(scope: Scope, me: Operator, folder: string): Promise<Listed[]> {
   const { code, stdout, stderr } = await runIn(scope, me, folder, 'list', '--json');
   assert.deepEqual([code, stderr], [0, '']);
@@ -65,7 +65,7 @@ describe('zero list', () => {
     const c = await startIn(t, cron, join(folder, 'c'), 'run', '--', process.execPath, 'app.js');
     for (const operator of [me, cron]) {
       const all = await listed(t, operator, folder);
-      // What was started in another XDG_RUNTIME_DIR is linked.
+      // An instance of another XDG_RUNTIME_DIR is linked.
       assert.deepEqual(
         all.map(({ name, state, pid, generation, workers, config_file }) => [
           name,
@@ -114,7 +114,7 @@ describe('zero list', () => {
     t.after(() => void halted.zero.process.kill('SIGCONT'));
     await killWithKeeper(killed.zero);
     const { pid } = await killed.zero.fact('worker_spawned');
-    // Killed with its service: nothing is left of it but its directory.
+    // Killed with its service: only its directory remains.
     await killWithKeeper(gone.zero);
     const worker = await gone.zero.fact('worker_spawned');
     process.kill(worker.pid, 'SIGKILL');
@@ -142,7 +142,7 @@ describe('zero list', () => {
       stderr,
       /^zero reload: instance killed is not running: zero \(pid \d+\) has died, and its service still runs /,
     );
-    // The only one that answers, although others have directories.
+    // The only one that responds, although others have directories.
     assert.equal((await runIn(t, me, folder, 'stop', '--name', 'up')).code, 0);
     await up.zero.exited;
     halted.zero.signal('SIGCONT');

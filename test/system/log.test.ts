@@ -9,10 +9,7 @@ import { becomeReady, startPuppetService } from '../support/puppet-service.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, type ZeroOptions } from '../support/zero.ts';
 
-/**
- * A service that reports SIGUSR1, which zero passes on, because the config lists it, after it has opened its log
- * again.
- */
+/** A service that reports SIGUSR1. The config lists the signal, so zero forwards it after it has reopened its log. */
 async function startLogging(test: TestContext, file: string, options: Omit<ZeroOptions, 'config'> = {}) {
   const { zero, puppets } = await startPuppetService(
     test,
@@ -23,7 +20,7 @@ async function startLogging(test: TestContext, file: string, options: Omit<ZeroO
   await puppet.onSignal('SIGUSR1', 'report');
   await puppet.listen({ name: 'http' });
   await becomeReady(puppet);
-  /** Everything that zero logs from now on is logged behind this. */
+  /** Resolves when zero has reopened its log. */
   const reopen = async (): Promise<void> => {
     const { cursor } = puppet;
     zero.signal('SIGUSR1');
@@ -57,7 +54,7 @@ describe('a log file that cannot be reopened after its rotation', () => {
     assert.deepEqual(await zero.exited, { code: 0, signal: null });
     assert.equal(eventsIn(`${file}.1`)[0], 'supervisor_started');
     assert.equal(eventsIn(file).at(-1), 'supervisor_stopped');
-    // All of it is somewhere, once.
+    // Every event is in one of the two, exactly once.
     const seen = [...eventsIn(`${file}.1`), ...zero.log.facts.map(({ event }) => event), ...eventsIn(file)];
     for (const event of [
       'supervisor_started',

@@ -121,7 +121,7 @@ describe('zero logs -f', () => {
     assert.equal((await reloading.finished).code, 0);
     await second.write(1, 'after\n');
     await following.shown('after\n');
-    // Its generation is gone: nothing can come any more.
+    // Its generation has exited, so no more output can arrive.
     assert.deepEqual(await one.finished, { code: 0, signal: null, stdout: 'before\n', stderr: '' });
     assert.equal((await command(t, zero, 'stop')).code, 0);
     const { code, stdout, stderr } = await following.finished;
@@ -148,7 +148,7 @@ describe('zero logs -f', () => {
     reader.socket.pause();
     const line = `${'y'.repeat(1023)}\n`;
     for (let count = 0; count < 8; count += 1) await incumbent.write(1, line.repeat(1024));
-    // Everything else goes on meanwhile.
+    // Everything else continues during that time.
     const reloading = startCommand(t, zero, ['reload']);
     const second = await nextReady(puppets);
     assert.equal((await reloading.finished).code, 0);

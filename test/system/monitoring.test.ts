@@ -15,7 +15,7 @@ import { nextReady, startServing } from '../support/puppet-service.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE } from '../support/zero.ts';
 
-/** What promtool says about a file or a text; fails where it has anything against it. */
+/** The output of promtool for a file or a text. Fails if promtool reports a problem. */
 function promtool(test: TestContext, args: readonly string[], input = ''): string | null {
   const program = requireProgram(test, 'promtool', 'prometheus');
   if (program === null) return null;
@@ -102,7 +102,7 @@ describe('examples/monitoring', () => {
   it('has a dashboard whose queries Prometheus accepts', DEADLINE, (t) => {
     const rules = expressionsOf('grafana-dashboard.json').map((expr, index) => ({
       record: `panel:${index}`,
-      // What Grafana puts in place of its variables.
+      // The values that Grafana inserts for its variables.
       expr: expr.replaceAll('$__rate_interval', '1m').replaceAll('$instance', '.*'),
     }));
     const file = join(temporaryFolder(t), 'dashboard.rules.yaml');

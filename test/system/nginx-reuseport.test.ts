@@ -1,4 +1,4 @@
-// nginx with `listen ... reuseport`: it opens sockets of its own on the address of its listener.
+// nginx with `listen ... reuseport` opens its own sockets on the address of its listener.
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ interface Site {
   write(name: string, options: string): void;
 }
 
-/** The recipe of the guide, with two worker processes; null where nginx is missing. */
+/** The recipe of the guide with two worker processes; null if nginx is missing. */
 async function startNginx(t: TestContext, options: string): Promise<Site | null> {
   const program = requireProgram(t, 'nginx', 'nginx-light');
   if (program === null) return null;
@@ -40,7 +40,7 @@ async function startNginx(t: TestContext, options: string): Promise<Site | null>
   return { zero: startZero(t, { folder, config }), address, write };
 }
 
-/** Clients while `act` runs; none of their requests may fail. Returns the versions that answered. */
+/** Runs clients during `act`. No request may fail. Returns the versions that answered. */
 async function whileClientsAsk(
   t: TestContext,
   address: string,
@@ -61,7 +61,7 @@ async function whileClientsAsk(
   return [...new Set(results.flatMap(({ byGeneration }) => Object.keys(byGeneration)))];
 }
 
-/** One deploy that zero refuses, because its nginx opens sockets of its own. */
+/** One deploy that zero refuses, because its nginx opens its own sockets. */
 async function deployRefused({ zero }: Site, generation: number): Promise<void> {
   zero.signal('SIGHUP');
   const { outcome, incumbent, failure } = await zero.fact('handover_finished', { generation });
@@ -97,7 +97,7 @@ describe('nginx with reuseport', () => {
     assert.deepEqual(refused, ['first']);
     assert.deepEqual(zero.log.all('worker_signalled', { generation: 1 }), []);
     write('corrected', '');
-    // nginx closes idle keep-alive connections when it gets SIGQUIT, so only short ones lose nothing.
+    // nginx closes idle keep-alive connections on SIGQUIT, so only short ones lose nothing.
     const promoted = await whileClientsAsk(t, address, ['short'], async () => {
       zero.signal('SIGHUP');
       const { outcome } = await zero.fact('handover_finished', { generation: 4 });

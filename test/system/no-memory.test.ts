@@ -7,7 +7,7 @@ import { fixture, ZERO_COMMAND } from '../support/paths.ts';
 import { assertUntouched, nextReady, startServing, whoAnswers } from '../support/puppet-service.ts';
 import { DEADLINE, type ZeroOptions } from '../support/zero.ts';
 
-/** A process gets no more address space than it has: posix_spawn(3) cannot map a stack for the child. */
+/** Limits a process to its current address space: posix_spawn(3) cannot map a stack for the child. */
 function withholdMemory(pid: number): void {
   const kilobytes = /^VmSize:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1];
   limitMemory(pid, String(Number(kilobytes) * 1024));
@@ -18,8 +18,8 @@ function limitMemory(pid: number, soft: string): void {
 }
 
 /**
- * V8 gets its memory at the start: when it needs more and gets none, it ends the process, and this is about processes that
- * zero starts. What V8 compiles with comes from malloc(3) (mallopt(3)).
+ * V8 reserves its memory at the start: without more memory it would end the process, and this test is about processes
+ * that zero starts. V8's compiler uses malloc(3) (mallopt(3)).
  */
 const [NODE, ZERO] = ZERO_COMMAND;
 const ROOMY: ZeroOptions = {

@@ -33,7 +33,7 @@ function fakeSendmail(scope: Scope): { readonly path: string; readonly mail: str
   return { path: `${folder}:${process.env.PATH}`, mail };
 }
 
-/** A hook that adds a line with its event and its reason to a file. */
+/** A hook that appends a line with its event and its reason to a file. */
 function book(scope: Scope, more = ''): { readonly run: string[]; lines(): string[] } {
   const file = join(temporaryFolder(scope), 'book');
   return {
@@ -176,7 +176,7 @@ describe('a supervisor that is killed', () => {
     assert.deepEqual(notes.lines(), [
       `on_recovery 1: the supervisor (pid ${first}) died, and another one continues its service`,
     ]);
-    // Nothing of it runs any more, so the next recovery runs it again.
+    // No process of it runs any more, so the next recovery runs it again.
     const { cursor: after } = zero;
     await killSupervisor(service);
     const { failure } = await zero.fact('hook_finished', { hook: 'on_recovery' }, after);

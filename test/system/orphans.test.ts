@@ -10,8 +10,8 @@ import { DEADLINE, startZero } from '../support/zero.ts';
 import { type RawConfig, writeConfig } from '../support/zero-config.ts';
 
 /**
- * Makes a process whose parent leaves at once, in the session and outside of it, and goes on only when nothing is left of it in /proc:
- * that is after somebody has waited for it.
+ * Creates a process whose parent exits immediately, in the session and outside of it, and continues after it has
+ * disappeared from /proc: that is after it was reaped.
  */
 const MAKES_ORPHANS = `
 set -e
@@ -51,7 +51,7 @@ describe('orphans of the service', () => {
       const guard = guardProcesses(t);
       const folder = temporaryFolder(t);
       const config = writeConfig(folder, orphanMaker(folder));
-      // Not startZero: the pids that zero tells of are those of the namespace, and mean other processes here.
+      // Not startZero: the pids that zero logs belong to the namespace, and are other processes here.
       const command = [process.execPath, join(ROOT, 'bin', 'zero.js'), '--config', config];
       const child = spawn(unshare, [...namespace, ...command], {
         cwd: folder,

@@ -38,7 +38,7 @@ function toFiles(directory: string, output: Readonly<Record<string, unknown>> = 
   return { handover: QUICK, output: { directory, ...output } };
 }
 
-/** A service that writes to files in a folder of its own. */
+/** A service that writes to files in a separate directory. */
 async function startWriting(scope: Scope, output: Readonly<Record<string, unknown>> = {}) {
   const directory = join(temporaryFolder(scope), 'log', 'web');
   const service = await startServing(scope, toFiles(directory, output));
@@ -58,7 +58,7 @@ function filesIn(directory: string): string[] {
     .map((name) => join(directory, name));
 }
 
-/** What the service wrote, from its files. */
+/** The output of the service, from its files. */
 function textIn(directory: string): Buffer {
   const lines = filesIn(directory).flatMap((file) => splitLines(readFileSync(file)));
   return Buffer.concat(
@@ -107,7 +107,7 @@ describe('service.output writes to files', () => {
       ],
     );
     assert.equal(statSync(file).mode & 0o777, 0o640);
-    // Nothing of it is in zero's own output.
+    // zero's own output contains none of it.
     assert.ok(!zero.log.text.includes('three'));
     assert.equal((await command(t, zero, 'stop')).code, 0);
     assert.equal((await following.finished).code, 0);
@@ -118,7 +118,7 @@ describe('service.output writes to files', () => {
     const { zero, incumbent, directory } = await startWriting(t, { size: '256KiB', keep: 100 });
     const following = startCommand(t, zero, ['logs', '--raw', '-f']);
     const lines = new NumberedLines();
-    // Less than what zero keeps while a slow disk holds it up.
+    // Less than the buffer of zero for a slow disk.
     for (let count = 0; count < 64; count += 1) await incumbent.write(1, lines.next(64 * KIB));
     await incumbent.write(1, 'END\n');
     await following.shown('END\n');
@@ -146,7 +146,7 @@ describe('service.output writes to files', () => {
     const lines = new NumberedLines();
     for (let count = 0; count < 16; count += 1) await incumbent.write(1, lines.next(64 * KIB));
     await incumbent.write(1, 'END\n');
-    // Files are written behind the reading of the pipe.
+    // Files are written after the pipe is read.
     const following = startCommand(t, zero, ['logs', '--raw', '-f', '-n', '1']);
     await following.shown('END\n');
     following.signal('SIGINT');
@@ -163,7 +163,7 @@ describe('service.output writes to files', () => {
     await following.shown('one\n');
     renameSync(file, `${file}.moved`);
     zero.signal('SIGUSR1');
-    // The signal is handled before the next request is.
+    // The signal is handled before the next request.
     await command(t, zero, 'status');
     await incumbent.write(1, 'two\n');
     await following.shown('two\n');
@@ -197,7 +197,7 @@ describe('service.output writes to files', () => {
     assert.equal((await reloading.finished).code, 0);
     await second.write(1, 'two\n');
     assert.deepEqual(await following.finished, { code: 0, signal: null, stdout: 'one\n', stderr: '' });
-    // Also of one that is gone already.
+    // Also for a generation that has exited.
     assert.equal(await logs('-f', '--generation', '1'), 'one\n');
   });
 
@@ -278,10 +278,10 @@ describe('an unusable output directory', () => {
       );
       const { cursor } = zero;
       rmSync(inside('filler'));
-      // Reported when zero has caught up.
+      // Reported when zero has written the rest.
       await zero.fact('output_dropped', { stream: 'file' }, cursor);
       await puppet.write(1, 'after\n');
-      // The disk is there for as long as this is open.
+      // The disk exists while this descriptor is open.
       const log = openSync(inside('log'), 'r');
       zero.signal('SIGTERM');
       assert.deepEqual(await zero.exited, { code: 0, signal: null });
@@ -319,14 +319,14 @@ describe('an unusable output directory', () => {
       };
       const lines = new NumberedLines();
       await puppet.write(1, lines.next(32 * KIB));
-      // Another mount of the directory: the kernel refuses to remount one that has a file open for writing (EBUSY).
+      // Another mount of the directory: the kernel refuses to remount one with a file open for writing (EBUSY).
       inside('mkdir "$0.ro" && mount --bind "$0" "$0.ro" && mount -o remount,bind,ro "$0.ro"');
       inside('mount --bind "$0.ro" "$0"');
       // The open file keeps growing, because it cannot be rotated.
       for (let count = 0; count < 3; count += 1) await puppet.write(1, lines.next(32 * KIB));
       const rotated = await zero.fact('error', { step: 'rotate output' });
       assert.match(rotated.message, /EROFS/);
-      // Opened by its name, it cannot be written either. The lines wait in memory.
+      // After it is reopened by its name, it cannot be written either. The lines wait in memory.
       zero.signal('SIGUSR1');
       await command(t, zero, 'status');
       for (let count = 0; count < 3; count += 1) await puppet.write(1, lines.next(32 * KIB));
@@ -347,7 +347,7 @@ describe('an unusable output directory', () => {
   );
 });
 
-/** Writes until nothing more fits, not even into the last page of the file. */
+/** Writes until the disk is full, including the last page of the file. */
 function fill(file: string): void {
   const bytes = Buffer.alloc(4096, '\n');
   assert.throws(() => {

@@ -12,8 +12,8 @@ const RELOADS = 5;
 const BYTES = 500_000;
 
 /**
- * Runs zero with its output where `redirect` says (`$out` is the reader's pipe), lets the service write much on both streams while zero
- * logs its reloads, and reads nothing before the end. Resolves to what the reader got.
+ * Runs zero with its output redirected to `redirect` (`$out` is the reader's pipe), lets the service write much on both
+ * streams while zero logs its reloads, and reads only at the end. Resolves to the received text.
  */
 async function talk(scope: Scope, redirect: string, written: Record<1 | 2, NumberedLines>): Promise<string> {
   const folder = temporaryFolder(scope);
@@ -37,7 +37,7 @@ async function talk(scope: Scope, redirect: string, written: Record<1 | 2, Numbe
   const ended = reader.until('END\n');
   await serving.write(2, 'END\n');
   await ended;
-  // Log lines may follow, of which the last may still be on its way.
+  // Log lines may follow, and the last one may be incomplete.
   const received = reader.take().toString('latin1');
   return received.slice(0, received.indexOf('END\n'));
 }
@@ -46,7 +46,7 @@ function assertWhole(received: string, lines: NumberedLines): void {
   assert.deepEqual(lines.missingFrom(Buffer.from(received, 'latin1')), { lines: 0, bytes: 0 });
 }
 
-/** The lines that begin so, together. */
+/** Joins the lines with this prefix. */
 function select(received: string, begin: string): string {
   const lines = received.split(/(?<=\n)/).filter((line) => line.startsWith(begin));
   return lines.join('');

@@ -22,7 +22,7 @@ describe('a terminal', () => {
     if (requireProgram(t, 'script', 'bsdutils') === null) return;
     const folder = temporaryFolder(t);
     const log = openLogPipe(t, join(folder, 'log'));
-    // script(1) shows on its own standard output what zero writes to the terminal: nobody reads that yet.
+    // script(1) writes zero's terminal output to its own standard output, which is not read yet.
     const screen = openPipeReader(t, join(folder, 'screen'));
     const command = 'out=$1; shift; exec script -qec "exec $*" /dev/null >"$out"';
     const { zero, puppets } = await startPuppetService(
@@ -44,14 +44,14 @@ describe('a terminal', () => {
     await log.fact('generation_gone', { generation: 1 });
     await log.fact('output_dropped');
 
-    // More than half of the buffer of 8 MiB is free then, and zero takes output again.
+    // Then more than half of the buffer of 8 MiB is free, and zero accepts output again.
     const caughtUp = screen.untilSize(6 * MIB);
     screen.read();
     await caughtUp;
     const ended = screen.until('END');
     await second.write(1, 'END\n');
     await ended;
-    // The terminal makes \r\n of a newline (ONLCR, termios(3)).
+    // The terminal converts a newline to \r\n (ONLCR, termios(3)).
     const shown = screen
       .take()
       .toString('latin1')

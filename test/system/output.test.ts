@@ -12,10 +12,10 @@ import { temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, type Zero } from '../support/zero.ts';
 
 const MIB = 1024 * 1024;
-/** Bytes of a full buffer of 8 MiB that have to be read before zero takes output again: more than half of them. */
+/** Bytes of a full buffer of 8 MiB that must be read before zero accepts output again: more than half of them. */
 const HALF_FREE = 6 * MIB;
 
-/** Everything that zero writes to its standard output from now on, where only the service's output goes. */
+/** Collects zero's standard output from now on, which contains only the service's output. */
 function collect(zero: Zero): { until(end: string): Promise<Buffer> } {
   const chunks: Buffer[] = [];
   const { stdout } = zero.process;
@@ -29,18 +29,18 @@ function collect(zero: Zero): { until(end: string): Promise<Buffer> } {
   };
 }
 
-/** zero with another standard output than the test's own. */
+/** zero with another standard output than the test. */
 function writingTo(path: string, folder: string): { command: [string, ...string[]]; folder: string } {
   return { folder, command: ['sh', '-c', 'out=$1; shift; exec "$@" >"$out"', 'sh', path, ...ZERO_COMMAND] };
 }
 
-/** The most memory that the process ever had, in bytes (VmHWM, proc_pid_status(5)). */
+/** The peak memory of the process in bytes (VmHWM, proc_pid_status(5)). */
 function peakMemory(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, 'latin1');
   return Number(/^VmHWM:\s*(\d+) kB$/m.exec(status)?.[1]) * 1024;
 }
 
-/** One handover, and the new generation serves. */
+/** One handover, until the new generation serves. */
 async function handOver({ zero, puppets, reload }: PuppetService, generation: number): Promise<void> {
   const from = reload();
   await nextReady(puppets);
@@ -64,7 +64,7 @@ describe('the output of a service', () => {
       Buffer.alloc(3_000_001, 'z'),
       Buffer.from('\n\x1b[31m\xff\xfe\xc3\nEND\n', 'latin1'),
     ]);
-    // In pieces that have nothing to do with its lines.
+    // In pieces that do not match its lines.
     for (let at = 0; at < written.length; at += 99_991)
       await incumbent.write(1, written.subarray(at, at + 99_991));
     assert.ok((await output.until('END\n')).equals(written));
@@ -102,7 +102,7 @@ describe('the output of a service', () => {
     const received = await output.until('\nEND\n');
     await handOver(service, 2);
     await zero.fact('generation_gone', { generation: 1 });
-    // A line of which a piece had to be dropped is dropped to its end; what was written of it is ended by a newline.
+    // A line with a dropped piece is dropped to its end. Its written part is terminated by a newline.
     const { lines, bytes: missing } = dropped(zero.log);
     assert.equal(received.length, bytes + 5 - missing + (lines > 0 ? 1 : 0));
     assert.ok(lines <= 1);
@@ -136,7 +136,7 @@ describe('unread output', () => {
     assert.ok(peakMemory(zero.pid) < 200 * MIB, `${peakMemory(zero.pid) / MIB} MiB`);
     zero.signal('SIGTERM');
     assert.deepEqual(await zero.exited, { code: 0, signal: null });
-    // Nothing was read: all of it is in the reports, but for what the pipe took.
+    // Nothing was read: the reports cover everything except the content of the pipe.
     assert.ok((await droppedInTotal(zero.log, 798 * MIB)).bytes <= 800 * MIB + 1);
   });
 
@@ -150,7 +150,7 @@ describe('unread output', () => {
     await handOver(service, 2);
     await handOver(service, 3);
     await zero.fact('generation_gone', { generation: 2 });
-    // Reported while nobody reads yet.
+    // Reported before any read.
     await zero.fact('output_dropped', { stream: 'stdout' });
 
     const caughtUp = reader.untilSize(HALF_FREE);
@@ -204,7 +204,7 @@ describe('unread output', () => {
   });
 
   it('does not block zero if its standard output is a socket, as under journald', DEADLINE, async (t) => {
-    // What Node gives to a child process is a pair of sockets.
+    // Node gives a child process a pair of sockets.
     const service = await startServing(t);
     const { zero, incumbent } = service;
     zero.process.stdout?.pause();

@@ -29,7 +29,7 @@ function sections(listener: Record<string, unknown>, handover = {}): PuppetSecti
   };
 }
 
-/** Resolves when so many connections wait in the queues of the listener, zero's own among them. */
+/** Resolves when this many connections wait in the queues of the listener, including zero's own. */
 async function queued({ zero }: PuppetService, count: number): Promise<void> {
   const target = parseTarget(await zero.address('http'));
   const lengths = () =>
@@ -53,7 +53,7 @@ async function startMute(
   return { ...service, mute };
 }
 
-/** The next generation accepts, and takes over. */
+/** Hands over to the next generation, which accepts. */
 async function handOver(service: PuppetService, generation: number): Promise<void> {
   service.reload();
   const puppet = await service.puppets.nextOf(generation);
@@ -62,7 +62,9 @@ async function handOver(service: PuppetService, generation: number): Promise<voi
   await service.zero.fact('generation_promoted', { generation });
 }
 
-/** Exactly these generations had a process, each as often as it is named, and none of them was a rescue worker. */
+/**
+ * Asserts that exactly these generations had a process, as often as listed, and that none of them was a rescue worker.
+ */
 function assertProcesses({ zero }: PuppetService, generations: readonly number[]): void {
   assert.deepEqual(
     zero.log.all('worker_spawned').map(({ generation }) => generation),
@@ -89,7 +91,7 @@ for (const [family, listenerOf] of Object.entries(FAMILIES)) {
       const again = await puppets.nextOf(1);
       await queued(service, 2);
       await handOver(service, 2);
-      // Nothing else accepts from the lane of this process, and its queue is read now.
+      // No other process accepts from the lane of this process, and its queue is read now.
       process.kill(again.pid, 'SIGKILL');
       await zero.fact('generation_gone', { generation: 1 });
       await handOver(service, 3);

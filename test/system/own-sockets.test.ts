@@ -1,4 +1,4 @@
-// Servers that open their own socket: what zero reports, and what docs/compatibility.md says about each of them.
+// Servers that open their own socket: zero's report, and the entry of each in docs/compatibility.md.
 import assert from 'node:assert/strict';
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,13 +10,13 @@ import { temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, startZero, type Zero } from '../support/zero.ts';
 
 interface OwnSocketServer {
-  /** As the table of docs/compatibility.md has it. */
+  /** The name in the table of docs/compatibility.md. */
   readonly title: string;
   readonly program: string;
   readonly debian: string;
   /** It sets SO_REUSEPORT, so it can listen on the address of zero's listener. */
   readonly sharesAddress?: boolean;
-  /** Its arguments. Writes its files to the folder. */
+  /** Its arguments. Writes its files to the directory. */
   readonly args: (address: string, folder: string) => readonly string[];
 }
 
@@ -91,7 +91,7 @@ const SERVERS: readonly OwnSocketServer[] = [
   },
 ];
 
-/** zero with the server, which listens on `own`, and a listener for `address`; null where the server is missing. */
+/** Starts zero with the server, which listens on `own`, and a listener for `address`; null if the server is missing. */
 function start(t: TestContext, server: OwnSocketServer, address: string, own: string): Zero | null {
   const path = requireProgram(t, server.program, server.debian);
   if (path === null) return null;
@@ -127,7 +127,7 @@ describe('a server that opens its own socket', () => {
       const { outcome, failure } = await zero.fact('handover_finished', { handover: 1 });
       assert.equal(outcome, 'failed');
       const reason = String(failure?.reason);
-      // Some do not write which address they could not have.
+      // Some servers do not report the address that they could not bind.
       const held = [
         `${address} is the address of listener main, which zero holds.`,
         `zero holds listener main (${address}).`,

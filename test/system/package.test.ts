@@ -14,7 +14,7 @@ interface Manifest {
   readonly bin: Readonly<Record<string, string>>;
 }
 
-/** What the package has: the names of its files as `npm pack` takes them. */
+/** The files of the package, as `npm pack` lists them. */
 function packed(): Set<string> {
   const text = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
     cwd: ROOT,
@@ -36,7 +36,7 @@ interface Locked {
   readonly hasInstallScript?: boolean;
 }
 
-/** Runs npm as a user does who has no settings of its own. */
+/** Runs npm like a user without settings. */
 function npm(
   cwd: string,
   args: readonly string[],
@@ -50,7 +50,7 @@ function npm(
   return spawnSync('npm', args, { cwd, env, encoding: 'utf8' });
 }
 
-/** A folder in which the package is installed. */
+/** A directory with the installed package. */
 function project(t: { after(cleanup: () => void): void }): string {
   const folder = temporaryFolder(t);
   mkdirSync(join(folder, 'node_modules', '@types'), { recursive: true });
@@ -111,7 +111,7 @@ describe('the package', () => {
 
   it('runs the command from its directory', (t) => {
     const folder = temporaryFolder(t);
-    // It was built for these tests already.
+    // It was already built for these tests.
     const pack = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder];
     const text = execFileSync('npm', pack, {
       cwd: ROOT,
@@ -138,10 +138,10 @@ describe('the package', () => {
     symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
     const run = join(folder, 'dist', 'run.cjs');
     const kept = `${run}.${process.arch}-${process.versions.v8}`;
-    // The build may have been made with another version of Node.
+    // The build may be from another version of Node.
     execFileSync(process.execPath, [join(folder, 'dist', 'run-kept.cjs')]);
     const code = readFileSync(kept);
-    // V8 writes how many bytes of compiled code it takes.
+    // V8 prints the size of the compiled code that it accepts.
     const args = ['--profile-deserialization', join(folder, 'bin', 'zero.js'), 'run', '--listen', '1'];
     const takesCode = () => {
       const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
@@ -179,7 +179,7 @@ describe('the package', () => {
     const user = join(folder, 'user');
     mkdirSync(user);
     writeFileSync(join(user, 'package.json'), '{ "private": true }');
-    // Without the network: what is not in the cache is optional, and put there by hand.
+    // Without network: a package that is not in the cache is optional, and copied in by the test.
     const { status, stderr } = npm(user, ['install', '--offline', '--no-audit', join(folder, filename)]);
     assert.deepEqual([status, stderr], [0, '']);
     rmSync(join(user, 'node_modules', '@koromix'), { recursive: true, force: true });

@@ -21,7 +21,7 @@ interface Passed {
   readonly text: string;
 }
 
-/** A socket of a service manager: the test has it as long as it runs. */
+/** A socket of a service manager, which the test holds until its end. */
 function bound(t: Scope, address: SocketAddress, type: 'stream' | 'dgram' = 'stream'): Passed {
   const fd = openSocket(address.family, type);
   t.after(() => closeFd(fd));
@@ -35,7 +35,7 @@ function tcp(t: Scope): Passed {
   return bound(t, { family: 'inet', host: '127.0.0.1', port: 0 });
 }
 
-/** zero as a service manager starts it, which sets LISTEN_PID to the process that it executes. */
+/** zero as a service manager starts it, with LISTEN_PID set to the executed process. */
 function activated(t: Scope, names: string, descriptors: readonly number[], config: RawConfig): Zero {
   const script = `LISTEN_PID=$$ LISTEN_FDS=${descriptors.length} LISTEN_FDNAMES=${names} exec "$@"`;
   return startZero(t, { command: ['sh', '-c', script, 'sh', ...ZERO_COMMAND], descriptors, config });
@@ -56,7 +56,7 @@ function config(listeners: RawConfig['service']['listeners'], more: object = {})
 const WEB = { name: 'web', address: 'systemd:web' } as const;
 const ADMIN = { name: 'admin', address: 'systemd:admin' } as const;
 
-/** zero does not start; what it said about that. */
+/** Asserts that zero does not start. Returns its message. */
 async function refused(zero: Zero): Promise<string> {
   const { code } = await zero.exited;
   assert.equal(code, 1, zero.log.text);

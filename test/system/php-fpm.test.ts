@@ -16,7 +16,7 @@ const CLIENTS = 4;
 interface Php {
   readonly config: RawConfig;
   readonly folder: string;
-  /** As a client connects to it. */
+  /** In the form for a client. */
   readonly address: string;
   readonly path: string;
   readonly script: string;
@@ -84,7 +84,7 @@ describe('php-fpm', () => {
     const address = await freeAddress();
     const file = join(folder, 'php-fpm.conf');
     const { block } = readRecipe('php-fpm', { '/run/example.sock': address });
-    // A master that is root gives its children a user.
+    // A master that runs as root gives its children a user.
     const user = IS_ROOT ? 'user = www-data\n' : '';
     writeFileSync(file, `${block('ini')}${user}`);
     const service = {
@@ -104,7 +104,7 @@ describe('php-fpm', () => {
       if (php === null) return;
       const { config, folder, path, script, address } = php;
       chmodSync(dirname(path), 0o777);
-      // Only root gives the file to another group, and the service to another user.
+      // Only root can give the file to another group, and the service to another user.
       const { user: _, ...runtime } = config.service.runtime;
       const own = { service: { ...config.service, listeners: [{ name: 'fpm', address }], runtime } };
       const zero = startZero(t, { folder, config: IS_ROOT ? config : own });

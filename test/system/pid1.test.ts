@@ -25,12 +25,12 @@ interface Container {
   readonly folder: string;
   readonly config: string;
   readonly log: FactLog;
-  /** Sends a signal to process 1 of the container, from outside as a container engine does. */
+  /** Sends a signal to process 1 of the container from outside, as a container engine does. */
   signal(name: NodeJS.Signals): void;
   readonly exited: Promise<number | null>;
 }
 
-/** Runs zero as process 1 of a PID namespace; null where such a namespace cannot be made here. */
+/** Runs zero as process 1 of a PID namespace; null if such a namespace cannot be created here. */
 function startContainer(t: TestContext, folder: string, config: RawConfig): Container | null {
   const unshare = findProgram('unshare') ?? 'unshare';
   if (spawnSync(unshare, [...NAMESPACE, 'true']).status !== 0) {
@@ -39,7 +39,7 @@ function startContainer(t: TestContext, folder: string, config: RawConfig): Cont
   }
   const guard = guardProcesses(t);
   const file = writeConfig(folder, config);
-  // Not startZero: the pids in the log are those of the namespace, and mean other processes here.
+  // Not startZero: the pids in the log belong to the namespace, and are other processes here.
   const child = spawn(unshare, [...NAMESPACE, ...ZERO_COMMAND, '--config', file], {
     cwd: folder,
     stdio: ['ignore', 'inherit', 'pipe'],

@@ -31,7 +31,7 @@ interface Preview extends PuppetService {
   readonly reloading: Command;
 }
 
-/** Serves, and `zero reload --preview` waits with its candidate in the preview. */
+/** Serves, with a `zero reload --preview` whose candidate is in the preview. */
 async function startPreview(scope: Scope, handover: PuppetSections['handover'] = {}): Promise<Preview> {
   const service = await startServing(scope, { handover: { ...QUICK, preview_from: [FROM], ...handover } });
   const reloading = startCommand(scope, service.zero, ['reload', '--preview']);
@@ -101,7 +101,7 @@ describe('a preview', () => {
   });
 });
 
-/** Six standard deviations of the number of hits: this fails by chance once in half a billion times. */
+/** Six standard deviations of the number of hits: a random failure happens once in half a billion runs. */
 function assertShare(hits: number, of: number, share: number): void {
   const tolerance = 6 * Math.sqrt(of * share * (1 - share));
   assert.ok(Math.abs(hits - of * share) < tolerance, `${hits} of ${of} are not ${share * 100} %`);

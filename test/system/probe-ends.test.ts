@@ -4,7 +4,7 @@ import { freeAddress } from '../support/free-address.ts';
 import { fixture } from '../support/paths.ts';
 import { DEADLINE, startZero } from '../support/zero.ts';
 
-/** Each worker is one start, with test connections of its own. */
+/** Each worker is one start with its own test connections. */
 const WORKERS = 10;
 
 const GATES: Readonly<Record<string, (address: string) => Record<string, unknown>>> = {

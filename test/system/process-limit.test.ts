@@ -13,7 +13,7 @@ import type { Scope } from '../support/temporary.ts';
 import { DEADLINE, type Exit, startZero, type Zero } from '../support/zero.ts';
 import { environmentList } from '../support/zero-config.ts';
 
-/** More tasks than a test makes. */
+/** More tasks than a test creates. */
 const ENOUGH = 4096;
 const NO_PROCESS = /EAGAIN/;
 
@@ -48,7 +48,7 @@ async function stop(zero: Zero): Promise<Exit> {
   return zero.exited;
 }
 
-/** Waits until zero has ordered every worker of the first generation; null when it ended before. */
+/** Waits until zero has ordered every worker of the first generation; null if zero exited before. */
 async function spawned(zero: Zero, workers: number): Promise<{ started: number; failed: number } | null> {
   const results = Array.from({ length: workers }, (_, worker) =>
     Promise.race([
@@ -73,7 +73,7 @@ describe('at the process limit of the user (EAGAIN)', () => {
     await stop(unlimited);
 
     let limited: Zero | null = null;
-    // The threads that Node has made before the first spawn are not always the same number.
+    // The number of Node's threads before the first spawn varies.
     for (let limit = tasks - 4; limited === null; limit += 1) {
       assert.ok(limit < tasks + 4, 'no limit lets exactly two workers start');
       const zero = start(limit);

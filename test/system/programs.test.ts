@@ -24,19 +24,19 @@ const CLIENTS = 8;
 
 interface Place {
   readonly folder: string;
-  /** As a config has it. */
+  /** In the form of a config. */
   readonly address: string;
   /** Absolute path of the program. */
   readonly program: string;
 }
 
-/** A program as the service, ready to be started. */
+/** A program as the service, ready to start. */
 interface Service {
   readonly config: RawConfig;
-  /** Makes what is deployed as this generation. */
+  /** Creates the files of this generation. */
   deploy?(generation: number): void;
   generationOf(response: Response): string;
-  /** Ids of the requests that the program answered, once it has ended. */
+  /** Ids of the requests that the program answered, after its exit. */
   answered(): readonly string[];
 }
 
@@ -47,7 +47,7 @@ interface Program {
   setUp(t: TestContext, place: Place): Promise<Service> | Service;
 }
 
-/** The recipe of the guide, for this place. */
+/** The recipe of the guide with the paths of this test. */
 function recipeFor(name: string, { folder, address, program }: Place, more = {}): Recipe {
   return readRecipe(name, {
     [`/usr/sbin/${name}`]: program,
@@ -133,7 +133,7 @@ function haproxy(mode: string): Program {
   };
 }
 
-/** The recipe, but the test has the last word on when a candidate is ready. */
+/** The recipe with a gate by which the test decides when a candidate is ready. */
 function gated({ service }: RawConfig, gate: GateServer): RawConfig {
   const options = { ...(service.options as object), reload_uptime: '100ms' };
   const readiness = { ...(service.readiness as object), http: { address: gate.address, interval: '5ms' } };
@@ -153,13 +153,16 @@ interface Running {
   readonly address: string;
 }
 
-/** One handover with at least REQUESTS requests in each of its phases, and one request that the old generation has to finish. */
+/**
+ * One handover with at least REQUESTS requests in each of its phases, and one request that the old generation must
+ * complete.
+ */
 async function handOver(t: TestContext, running: Running, generation: number): Promise<void> {
   const { zero, service, gate, load, address } = running;
   const next = generation + 1;
   gate.shut();
   const held = holdRequest(t, address);
-  // The accept queue is served in order: what connected later has been answered, so the held one was accepted.
+  // The accept queue is served in order. A later connection has been answered, so the held one was accepted.
   await phase(load, `${next} before`);
   service.deploy?.(next);
   zero.signal('SIGHUP');
@@ -174,7 +177,7 @@ async function handOver(t: TestContext, running: Running, generation: number): P
   await phase(load, `${next} after`);
 }
 
-/** Nothing had to be killed, and nothing is left. */
+/** Asserts that nothing was killed, and that no process remains. */
 function assertCleanEnd({ log }: Zero): void {
   assert.deepEqual(
     log.facts.filter(({ event }) => ['worker_killed', 'leftovers_killed', 'error'].includes(event)),

@@ -14,7 +14,7 @@ it(
   'while the directories of zero are read-only a deploy is rolled back, the service keeps serving, and the next one succeeds',
   DEADLINE,
   async (t) => {
-    // Root may write in any directory.
+    // Root may write to any directory.
     const user = IS_ROOT ? account('nobody') : null;
     const folder = user ? sharedFolder(t) : temporaryFolder(t);
     if (user) chownSync(folder, user.uid, user.gid);
@@ -51,7 +51,7 @@ it(
     assert.deepEqual([outcome, failure?.step], ['rolled_back', 'spawn']);
     assert.match(failure?.reason ?? '', /EACCES/);
     const errors = complaints(zero, ['error'], before).map(({ event }) => event);
-    // The state cannot be written either. The history file is open.
+    // The state cannot be written either. The history file is already open.
     assert.deepEqual([...new Set(errors)].sort(), ['error', 'handover_finished']);
     assert.equal(errors.length, 2);
     assert.deepEqual(await whoAnswers(address), incumbent);

@@ -16,7 +16,7 @@ it(
   DEADLINE,
   async (t) => {
     if (requireProgram(t, 'curl', 'curl') === null) return;
-    // A checkout that is built, with another address.
+    // A built checkout with another address.
     const { folder } = installZero(t);
     const address = await freeAddress();
     const here = (text: string) => text.replaceAll('localhost:8080', address);
@@ -29,10 +29,10 @@ it(
     const [start, ...steps] = readTranscript('README.md', 'The first five minutes');
     assert.ok(start);
     assert.equal(start.command, 'npm install && npm start');
-    // npm install has been done, and the build.
+    // npm install and the build are already done.
     const [program = '', ...args] = [...prefix, 'npm', 'start', '--silent', '--ignore-scripts'];
     const npm = startZero(t, { folder, command: [program, ...args], environment });
-    // npm starts a shell, that node, and that zero: only the test can end it after a failure.
+    // npm starts a shell, the shell node, and node zero. Only the test can end zero after a failure.
     guardProcesses(t).own((await npm.fact('supervisor_started')).pid);
     await npm.fact('generation_promoted');
     const shown = npm.log.text.split('\n').filter((line) => /^ {2}(open|reload|stop)/.test(line));
@@ -47,7 +47,7 @@ it(
   },
 );
 
-/** The tutorial waits until the log shows this, before it types the command on the left. */
+/** The tutorial waits until the log shows this before it runs the command on the left. */
 const WAITS: readonly (readonly [RegExp, RegExp])[] = [
   [/^curl --interface/, /handover: preview/],
   [/^zero status/, /handover: canary, 20 %/],
@@ -60,7 +60,7 @@ it('the tutorial works, from an empty directory to a canary', DEADLINE, async (t
   const here = (text: string) =>
     text
       .replaceAll(/(localhost|127\.0\.0\.1):8080/g, address)
-      // Durations of the canary, the soak and its checks: the reader has time to watch, the test has not.
+      // Durations of the canary, the soak and its checks: long enough for a reader, too long for the test.
       .replaceAll(/for: (\d)0s/g, 'for: $1s')
       .replaceAll(/soak: \d+s/g, 'soak: 1s')
       .replaceAll(/interval: \d+s/g, 'interval: 500ms');

@@ -16,13 +16,13 @@ import { DEADLINE } from '../support/zero.ts';
 
 const STEERED = { mode: 'steered', settle: '200ms', drain_timeout: '1s' };
 
-/** capabilities(7): without CAP_KILL root may only signal processes of its own user, as everybody else (kill(2)). */
+/** capabilities(7): without CAP_KILL root may only signal processes of its own user, like every user (kill(2)). */
 const WITHOUT_KILL = ['setpriv', '--bounding-set=-kill', '--inh-caps=-kill', '--'] as const;
 
-/** A stop that waits for nothing ends within this time, in milliseconds. */
+/** A stop without a wait ends within this time, in milliseconds. */
 const SHORT = 10_000;
 
-/** A deploy that succeeds; returns the worker of the new generation. */
+/** Asserts that a deploy succeeds. Returns the worker of the new generation. */
 async function deploy(scope: Scope, { zero, puppets }: PuppetService): Promise<Puppet> {
   const reloading = startCommand(scope, zero, ['reload']);
   const puppet = await nextReady(puppets);
@@ -32,7 +32,7 @@ async function deploy(scope: Scope, { zero, puppets }: PuppetService): Promise<P
   return puppet;
 }
 
-/** Ends the supervisor; returns how long that took, in milliseconds. */
+/** Ends the supervisor. Returns the time until its exit in milliseconds. */
 async function stop({ zero }: PuppetService): Promise<number> {
   zero.signal('SIGTERM');
   assert.deepEqual(await zero.exited, { code: 0, signal: null });
@@ -41,8 +41,8 @@ async function stop({ zero }: PuppetService): Promise<number> {
 }
 
 /**
- * A folder for the front of PATH, whose `sleep` runs as root, as programs under sudo(8) do. Its setuid program
- * changes the real user id too: otherwise the user who started it may signal it (kill(2)).
+ * A directory for the front of PATH, whose `sleep` runs as root, like programs under sudo(8). Its setuid program also
+ * changes the real user id: otherwise the user who started it may signal it (kill(2)).
  */
 function folderOfSudo(scope: Scope): string {
   const folder = sharedFolder(scope);
@@ -54,7 +54,7 @@ function folderOfSudo(scope: Scope): string {
   return folder;
 }
 
-/** Resolves when that process runs as root: its launcher has become /bin/sleep. */
+/** Resolves when that process runs as root: its launcher has executed /bin/sleep. */
 async function isRoots(pid: number): Promise<void> {
   while (!/^Name:\tsleep$.*^Uid:\t0\t0\t0\t0$/ms.test(readFileSync(`/proc/${pid}/status`, 'latin1')))
     await new Promise((resolve) => setImmediate(resolve));
@@ -114,7 +114,7 @@ describe('a process of root in the session of a worker of an ordinary user', () 
     chownSync(folder, nobody.uid, nobody.gid);
     const environment = { PATH: `${folderOfSudo(t)}:${process.env.PATH}` };
     const command = [...asAccount(nobody), ...installZero(t).command] as const;
-    // A process that outlives its worker has the rest of this time.
+    // A remaining process of a worker has the rest of this time.
     const options = { shutdown_timeout: '2s' };
     const service = await startServing(t, { options, handover: STEERED, environment }, { command, folder });
     const { zero, incumbent } = service;

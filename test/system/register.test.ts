@@ -30,7 +30,7 @@ interface Started extends Program {
   ask(protocol?: Protocol): Promise<Answer>;
 }
 
-/** Starts a program on the port of a socket that it is handed. */
+/** Starts a program on the port of a passed socket. */
 function start(
   scope: Scope,
   kind: string,
@@ -51,7 +51,7 @@ function start(
   return { ...program, socket, ask: (protocol = 'http') => ask(protocol, parseTarget(socket.address)) };
 }
 
-/** It serves on the socket that it was handed: nobody else accepts there. */
+/** Asserts that the program serves on its passed socket, from which no other process accepts. */
 async function assertServes(program: Started, protocol: Protocol = 'http'): Promise<void> {
   const answer = program.ask(protocol);
   const { pid } = await Promise.race([
@@ -194,7 +194,7 @@ describe('on its shutdown signal an unchanged program', () => {
     const notified = listenForNotifications(t);
     const environment = { ZERO_GENERATION: '1', NOTIFY_SOCKET: notified.path };
     const program = start(t, 'handler', { environment });
-    // Nobody knows whether it finishes what it has.
+    // Zero does not know whether the program completes its requests.
     assert.equal(await notified.next(), 'READY=1');
     const connection = await keptConnection(t, program);
     program.process.kill('SIGTERM');
@@ -310,7 +310,8 @@ for (const major of NODE_MAJORS) {
     it('a program is loaded unchanged without the module', DEADLINE, async (t) => {
       const node = requireNode(t, major);
       if (node === null) return;
-      // A hook of -r, such as that of ts-node/register, knows an extension that the loader of ES modules does not.
+      // A hook of -r, such as that of ts-node/register, adds an extension that the loader of ES modules does not
+      // support.
       const folder = temporaryFolder(t);
       const [hook, file] = [join(folder, 'hook.cjs'), join(folder, 'program.own')];
       writeFileSync(hook, "require.extensions['.own'] = require.extensions['.js'];");
@@ -331,7 +332,10 @@ for (const major of NODE_MAJORS) {
   });
 }
 
-/** A request that is under way when the signal comes is answered, whichever thread or process has it, and then all of it ends. */
+/**
+ * Asserts that a request in progress at the signal is answered, in any thread or process, and that everything then
+ * exits.
+ */
 async function drainsBehindMain(t: Scope, kind: string, node?: string): Promise<void> {
   const notified = listenForNotifications(t);
   const program = start(t, kind, { ...(node && { node }), environment: { NOTIFY_SOCKET: notified.path } });
@@ -347,7 +351,7 @@ async function drainsBehindMain(t: Scope, kind: string, node?: string): Promise<
 
 const REQUEST = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n';
 
-/** One on which a request was answered. */
+/** A connection on which a request was answered. */
 async function keptConnection(scope: Scope, { socket }: Started): Promise<HttpConnection> {
   const connection = new HttpConnection(parseTarget(socket.address));
   scope.after(() => connection.close());
@@ -356,7 +360,7 @@ async function keptConnection(scope: Scope, { socket }: Started): Promise<HttpCo
   return connection;
 }
 
-/** Resolves when it accepts no more: it has closed the socket that it was handed. */
+/** Resolves when the program accepts no more: it has closed its passed socket. */
 async function closed({ pid, socket }: Started): Promise<void> {
   const inode = readlinkSync(`/proc/self/fd/${socket.fd}`);
   for (;;) {
@@ -364,7 +368,7 @@ async function closed({ pid, socket }: Started): Promise<void> {
       try {
         return readlinkSync(`/proc/${pid}/fd/${fd}`) === inode;
       } catch {
-        // Closed meanwhile.
+        // Closed in the meantime.
         return false;
       }
     });

@@ -13,7 +13,7 @@ import { releaseFolders } from '../support/release-folders.ts';
 import { reversed, type Scope, temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, startZero, type Zero } from '../support/zero.ts';
 
-/** An unchanged Node program that answers with the name of its release. */
+/** An unchanged Node program that responds with the name of its release. */
 const program = (release: string, address: string) => `
 const { createServer } = require('node:http');
 const [host, port] = ${JSON.stringify(address)}.split(':');
@@ -30,7 +30,7 @@ async function reload(zero: Zero, generation: number): Promise<void> {
   await zero.fact('generation_promoted', { generation });
 }
 
-/** Starts `zero run` in the folder `current`, as an ordinary user, whose default directories the test can remove. */
+/** Starts `zero run` in the directory `current` as an ordinary user, whose default directories the test can remove. */
 function runIn(scope: Scope, folder: string, address: string, pwd: string): Zero {
   const { command: program } = installZero(scope);
   const nobody = account('nobody');
@@ -115,7 +115,7 @@ it(
     const folder = temporaryFolder(t);
     const address = await freeAddress();
     const { current, add, use, prune } = releaseFolders(folder);
-    // zero itself belongs to each release, as a dependency of the program.
+    // Each release contains zero as a dependency of the program.
     const { folder: installed } = installZero(t);
     for (const name of ['41', '42']) {
       const release = add(name, { 'app.cjs': program(name, address) });

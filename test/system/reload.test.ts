@@ -14,12 +14,13 @@ import { DEADLINE, startZero, type Zero } from '../support/zero.ts';
 import { environmentList, type RawConfig } from '../support/zero-config.ts';
 
 const RELOADS = 20;
-// Each loses requests; more would only cost time.
+// Each restart loses requests. More would only take more time.
 const RESTARTS = 5;
 const REQUESTS = 100;
 const CLIENTS = 8;
 
-// A service that drains as long as a connection is open: the test holds one, and so says how long the old generation is stopping.
+// A service that drains while a connection is open. The test holds one, and so decides how long the old generation is
+// stopping.
 const LONG_DRAIN = { DRAIN_MS: '60000' };
 
 function gracefulService(listener: object, gate: GateServer, books: string): RawConfig {
@@ -72,7 +73,7 @@ async function handOver(
   await phase(load, `${next} after`);
 }
 
-/** Stops the load before the service, and compares the books of everybody. */
+/** Stops the load before the service, and compares all books. */
 async function closeBooks(zero: Zero, load: Load, books: string): Promise<LoadResult> {
   const result = await load.stop();
   zero.signal('SIGTERM');

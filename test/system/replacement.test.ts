@@ -19,7 +19,7 @@ async function statusOf(scope: Scope, zero: Zero): Promise<StatusDocument> {
   return JSON.parse(stdout);
 }
 
-/** How the worker falls ill, and the config that makes zero notice. */
+/** The fault of the worker, and the config with which zero detects it. */
 const ILLNESSES = {
   'that takes more memory than max_memory': {
     signal: 'SIGUSR1',
@@ -75,7 +75,7 @@ describe('workers that fail their liveness checks', () => {
     const liveness = { http: { listener: 'http', path: '/healthz' }, ...CHECK };
     const { zero, pidOf, proceed, assertNothingLost } = await startReplaceable(t, 2, { liveness });
     await proceed('before');
-    // A database is down: the checks of both fail from now on.
+    // Simulates a database failure: the checks of both workers fail from now on.
     for (const worker of [0, 1]) process.kill(pidOf(worker), 'SIGUSR2');
     for (const worker of [0, 1]) await zero.fact('worker_unhealthy', { worker });
     await proceed('after');
@@ -113,7 +113,7 @@ describe('workers that fail their liveness checks', () => {
       const upgrade = await command(t, zero, 'upgrade');
       assert.equal(upgrade.code, 0, upgrade.stderr);
       await zero.fact('supervisor_recovered');
-      // This request is answered by the next zero, which has written its state by then.
+      // The next zero answers this request after it has written its state.
       const { code } = await command(t, zero, 'status');
       assert.equal(code, 0);
       const { processes } = JSON.parse(readFileSync(join(zero.folder, 'run', 'state.json'), 'utf8'));
@@ -173,7 +173,7 @@ describe('a worker during its replacement', () => {
         },
       });
       await zero.fact('generation_promoted', { generation: 1 });
-      // A deploy in progress: the script is another one now, and there are no copies of scripts.
+      // Simulates a deploy in progress: the script changes, and scripts have no copies.
       appendFileSync(script, '// version 2\n');
       const [{ pid } = assert.fail('a worker')] = zero.log.all('worker_spawned');
       process.kill(pid, 'SIGUSR2');

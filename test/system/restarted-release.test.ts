@@ -11,7 +11,7 @@ import { nextReady, startServing } from '../support/puppet-service.ts';
 import { reversed, type Scope, temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, type Zero } from '../support/zero.ts';
 
-/** Ends the process as a crash does, and waits for the next one. */
+/** Ends the process by a crash, and waits for the next one. */
 async function crash({ puppets }: Pick<Deployed, 'puppets'>, puppet: Puppet): Promise<Puppet> {
   await puppet.die('SIGKILL');
   return nextReady(puppets);
@@ -94,7 +94,7 @@ describe('a worker that crashes after its file was overwritten', () => {
     const t = reversed(test);
     const service = await startKept(t);
     const { zero, script, folder, puppets } = service;
-    // This release takes a part of itself from its own folder.
+    // This release loads a part of itself from its own directory.
     const needy = (version: string) => {
       const program = puppets.command.map((part) => `'${part}'`).join(' ');
       writeFileSync(
@@ -110,7 +110,7 @@ describe('a worker that crashes after its file was overwritten', () => {
     const second = await nextReady(puppets);
     await zero.fact('executable_kept', { generation: 2 });
     needy('3');
-    // The copy exits at once, and the file is started in its place.
+    // The copy exits immediately, and the file is started instead.
     const again = await crash(service, second);
     assert.deepEqual([again.generation, variable(again, 'VERSION')], [2, '3']);
     assert.deepEqual(
@@ -155,7 +155,7 @@ it('a crash restarts the release that the hook has built', DEADLINE, async (test
   await zero.fact('executable_kept', { generation: 1 });
   service.deploy('2');
   renameSync(script, build);
-  // Until the hook has run, the old release is there.
+  // Until the hook has run, the old release is on disk.
   service.deploy('1');
   zero.signal('SIGHUP');
   const second = await nextReady(puppets);

@@ -41,7 +41,7 @@ describe('zero rollback', () => {
     );
     assert.deepEqual([variable(third, 'TODAY'), variable(third, 'ZERO_GENERATION')], ['yes', '3']);
     await zero.fact('rollback_found', { generation: 1, from: 'copy' });
-    // Once more goes back to what was left.
+    // A second rollback returns to the release before the first one.
     const again = startCommand(t, zero, ['rollback']);
     assert.equal(variable(await nextReady(puppets), 'VERSION'), '2');
     assert.equal((await again.finished).code, 0);
@@ -59,7 +59,7 @@ describe('zero rollback', () => {
       ['ZERO_GENERATION', 'SERVER_STARTER_GENERATION'].map((name) => variable(puppet, name)),
       ['3', '3'],
     );
-    // This start wrote the first version again: what was kept of the second is elsewhere.
+    // This start wrote the first version again, so the kept copy of the second one is another file.
     const rolling = startCommand(t, later.zero, ['rollback', '--to', '2', '--json']);
     const back = await nextReady(later.puppets);
     const { code, stdout } = await rolling.finished;
@@ -223,7 +223,7 @@ describe('the history', () => {
     service.zero.signal('SIGHUP');
     const second = await nextReady(service.puppets);
     await service.zero.fact('handover_finished', { handover: 2, outcome: 'promoted' });
-    // What cannot be kept is still known.
+    // A release without a copy is still in the history.
     const generations = await service.history();
     assert.deepEqual(
       generations.map(({ generation, outcome, rollback }) => [generation, outcome, rollback.from]),

@@ -10,7 +10,7 @@ import { whoAnswers } from '../support/puppet-service.ts';
 import type { Scope } from '../support/temporary.ts';
 import { DEADLINE, runZero, startZero, type Zero, type ZeroOptions } from '../support/zero.ts';
 
-/** Node's own directory in front: `#!/usr/bin/env node` is the Node that runs these tests. */
+/** With Node's own directory first, so that `#!/usr/bin/env node` is the Node that runs these tests. */
 const PATH = `${dirname(process.execPath)}:${process.env.PATH ?? '/usr/bin:/bin'}`;
 
 const NOBODY = account('nobody');
@@ -53,7 +53,7 @@ async function files(scope: Scope): Promise<Files> {
   return { folder, address: await freeAddress() };
 }
 
-/** zero as an ordinary user, whose instances are in the folder: those of root are the machine's. */
+/** zero as an ordinary user with instances in the directory. Those of root would be in system directories. */
 function ordinary({ folder, address }: Files, args: readonly string[]): ZeroOptions {
   return {
     folder,
@@ -145,7 +145,7 @@ it('zero init loads the module for a script with #!/usr/bin/env node', DEADLINE,
 });
 
 describe('a program that requests one address never gets a socket of every address', () => {
-  // The kernel chooses the port: other programs of this machine may have one of every address.
+  // The kernel chooses the port: another program may listen on a fixed one on every address.
   const PORT = String.raw`const port = Number(/\d+$/.exec(JSON.parse(process.env.ZERO_LISTENERS)[0].address)[0]);`;
   const listening = (host: string) =>
     `require('node:http').createServer((_, response) => response.end('{"pid":1}')).listen(port, ${host});`;

@@ -10,7 +10,7 @@ const NAME = `zero-test-${process.pid}`;
 describe('zero run --workers', () => {
   it('starts that number of workers, and is found by its name', DEADLINE, async (test) => {
     const t = reversed(test);
-    // Root's instances have their folders where the config cannot put them elsewhere.
+    // The directories of root's instances, which this test cannot configure.
     for (const root of ['/run/zero', '/var/lib/zero'])
       t.after(() => rmSync(`${root}/${NAME}`, { recursive: true, force: true }));
     const puppets = await startPuppets(t);

@@ -27,11 +27,11 @@ describe('zero run with a command', () => {
       folder,
       command: IS_ROOT ? [...asAccount(nobody), ...program] : program,
       args: ['run', '--listen', '127.0.0.1:0', '--listen', `unix:${join(folder, 'app')}`, '--', ...service],
-      // Made by a test that may be root's, but for this user.
+      // Created for this user, by a test that may run as root.
       environment: { XDG_RUNTIME_DIR: folder, XDG_STATE_HOME: folder },
     });
     const { name, config } = await zero.fact('supervisor_started');
-    // Never after the interpreter: the directory has a name.
+    // Never named after the interpreter, because the directory has a name.
     assert.match(name, new RegExp(`^${basename(folder)}-[0-9a-f]{8}$`));
     assert.equal(config, null);
     await zero.fact('generation_promoted', { generation: 1 });

@@ -95,7 +95,7 @@ describe('zero scale', () => {
       stderr,
       /was not changed from 1 to 3 \(failed\): .*code 7\ngeneration 1 has 1 worker, as before/,
     );
-    // The one that was ready retires.
+    // The new worker that was ready retires.
     await zero.fact('worker_exited', { pid: first.pid, expected: true });
     assert.deepEqual(zero.log.all('steering_changed').at(-1)?.main, [0]);
     assert.deepEqual(zero.log.all('worker_signalled', { pid: incumbent.pid }), []);

@@ -11,7 +11,7 @@ import { DEADLINE, type Zero } from '../support/zero.ts';
 const PASSWORD = 'correct horse battery staple';
 const OWN = 'known to the supervisor only';
 
-/** A candidate that says what it should not say, and fails. */
+/** A candidate that prints a secret, and fails. */
 async function failingReload({ puppets, reload }: PuppetService): Promise<void> {
   reload();
   const candidate = await puppets.next();
@@ -19,7 +19,7 @@ async function failingReload({ puppets, reload }: PuppetService): Promise<void> 
   await candidate.exit(3);
 }
 
-/** The incumbent crashes and is started again. */
+/** The incumbent crashes and is restarted. */
 async function crash(
   { puppets, zero }: PuppetService,
   incumbent: { die(signal: NodeJS.Signals): Promise<void> },

@@ -17,7 +17,7 @@ import { DEADLINE, runZero, startZero, type Zero } from '../support/zero.ts';
 
 type Service = Awaited<ReturnType<typeof startServing>>;
 
-/** A service whose supervisor was killed and that nothing starts again; the keeper lives. */
+/** A service whose supervisor was killed and is not restarted. The keeper still runs. */
 async function leave(scope: Scope, signal: 'supervisor' | 'both' = 'supervisor'): Promise<Service> {
   const service = await startServing(scope, { handover: { settle: '100ms', drain_timeout: '1s' } });
   const { zero } = service;
@@ -85,7 +85,7 @@ describe('the service of a killed supervisor', () => {
         await becomeReady(candidate);
         await dead.fact('handover_step', { step }, cursor);
       }
-      // Everything that the step asked for is done, and written.
+      // Every effect of the step has been performed, and the state is written.
       await command(t, dead, 'status');
       await killWithKeeper(dead);
       const load = startLoad(t, { target: await dead.address('http'), clients: 2 });
@@ -121,7 +121,7 @@ describe('the service of a killed supervisor', () => {
     DEADLINE,
     async (t) => {
       const { zero: dead, incumbent } = await leave(t, 'both');
-      // As the worker of a generation that the state does not know.
+      // Imitates the worker of a generation that is not in the state.
       const stray = spawn('sleep', ['1000'], {
         detached: true,
         stdio: 'ignore',
@@ -151,7 +151,7 @@ describe('the service of a killed supervisor', () => {
         runtime: { name: 'another', path: '/bin/true' },
         handover: { mode },
       };
-      // Where an ordinary user's instances are found.
+      // The directory with the instances of an ordinary user.
       const environment = { TMPDIR: dead.folder };
       const other = startZero(t, { config: { service }, environment });
       const { failure } = await other.fact('handover_finished', { outcome: 'failed' });
@@ -242,7 +242,7 @@ describe('the service of a killed supervisor', () => {
       assert.equal(statSync(statePath(dead)).uid, uid);
       const { generation, pid } = incumbent;
       assert.deepEqual(await whoAnswers(await dead.address('http')), { generation, pid });
-      // The advice works.
+      // The advice in the message is correct.
       chownSync(statePath(dead), 0, 0);
       await next(t, dead).fact('supervisor_recovered', { adopted: 1 });
     }

@@ -15,7 +15,7 @@ const NONE = '0000000000000000';
 /** Bit 10 (linux/capability.h). */
 const BIND = '0000000000000400';
 
-/** The capability sets of a process, its user, and whether what it executes may gain privileges: proc_pid_status(5). */
+/** The capability sets of a process, its user, and whether its programs may gain privileges: proc_pid_status(5). */
 function privilegesOf(pid: number): Record<string, string> {
   const lines = readFileSync(`/proc/${pid}/status`, 'latin1').split('\n');
   const fields = lines.map((line) => line.split(/:\s*/, 2) as [string, string]);
@@ -29,7 +29,10 @@ function assertPrivileges(pid: number, capabilities: string, noNewPrivs: boolean
   assert.equal(found.NoNewPrivs, noNewPrivs ? '1' : '0');
 }
 
-/** A network namespace in which port 80 is free and needs a capability, and a copy of the service for every user. */
+/**
+ * A network namespace in which port 80 is free and requires a capability, and a copy of the service that every user can
+ * run.
+ */
 function network(t: TestContext): { readonly prefix: [string, ...string[]]; readonly script: string } | null {
   if (!requireRoot(t, 'a network namespace, and a service of another user')) return null;
   if (!requireProgram(t, 'unshare', 'util-linux') || !requireProgram(t, 'perl', 'perl-base')) return null;
@@ -38,7 +41,7 @@ function network(t: TestContext): { readonly prefix: [string, ...string[]]; read
   return { prefix: ['unshare', '--net', '--'], script };
 }
 
-/** The commands of gates have what the service has. */
+/** The commands of gates have the privileges of the service. */
 const GATE = [
   'sh',
   '-c',
@@ -54,7 +57,7 @@ const config = (script: string, runtime: Record<string, unknown>, gate: readonly
   },
 });
 
-/** The newest process of the worker of this generation, once it has bound its port. */
+/** The newest process of the worker of this generation, after it has bound its port. */
 async function ready(zero: Zero, generation: number, from = 0): Promise<number> {
   await zero.fact('worker_ready', { generation }, from);
   return zero.log.all('worker_spawned', { generation }).at(-1)?.pid ?? 0;
@@ -97,7 +100,7 @@ describe('a service of another user that binds port 80 itself', () => {
       const upgrade = await command(t, zero, 'upgrade');
       assert.equal(upgrade.code, 0, upgrade.stderr);
       await crash(third);
-      // Another release, so that there is one to roll back to.
+      // Another release as a target for the rollback.
       zero.rewrite(configOf(['more']));
       for (const [generation, args] of [
         [2, ['reload']],
@@ -108,7 +111,7 @@ describe('a service of another user that binds port 80 itself', () => {
         assert.equal(code, 0, stderr);
         await check(generation);
       }
-      // What the supervisor itself has is not changed by any of this.
+      // The privileges of the supervisor itself have not changed.
       assert.notEqual(privilegesOf(zero.log.all('supervisor_started').at(-1)?.pid ?? 0).CapEff, BIND);
     },
   );
@@ -179,7 +182,7 @@ describe('capabilities that zero does not have itself', () => {
         check.stderr,
         /warning: service\.runtime\.capabilities: cannot give CAP_SYS_NICE to the service/,
       );
-      // Without a user of its own the service would be root.
+      // Without a configured user the service would run as root.
       zero.rewrite(sleeper(wanted));
       const asRoot = await command(t, zero, 'reload');
       assert.equal(asRoot.code, 1);
@@ -220,13 +223,13 @@ describe('capabilities that zero does not have itself', () => {
     assertPrivileges((await whenSleeping(only)).pid, BIND, false);
     only.signal('SIGTERM');
     await only.exited;
-    // Without the key the service has what zero has.
+    // Without the key the service has the privileges of zero.
     const inherited = startZero(t, { command: granted, folder, config: sleeper({}) });
     assertPrivileges((await whenSleeping(inherited)).pid, '0000000000800400', false);
   });
 });
 
-/** Once the programs of the launcher have executed the service. */
+/** Resolves when the programs of the launcher have executed the service. */
 async function whenSleeping(zero: Zero): Promise<FactOf<'worker_spawned'>> {
   const spawned = await zero.fact('worker_spawned');
   await zero.fact('generation_promoted');

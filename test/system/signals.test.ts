@@ -8,7 +8,7 @@ import { assertUntouched, nextReady, startPuppetService, startServing } from '..
 import { type Scope, temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, type Zero } from '../support/zero.ts';
 
-/** zero has handled every signal that was sent before: it answers a command that is started afterwards. */
+/** Resolves when zero has handled every earlier signal, because it answers a later command. */
 async function caughtUp(t: Scope, zero: Zero): Promise<void> {
   const { code, stderr } = await command(t, zero, 'status', '--json');
   assert.equal(code, 0, stderr);
@@ -32,7 +32,7 @@ function eventsIn(file: string): string[] {
 describe('SIGUSR1', () => {
   it('reopens logging.file, and is not forwarded to the service', DEADLINE, async (t) => {
     const file = join(temporaryFolder(t), 'zero.log');
-    // A worker that does not handle SIGUSR1 would die of it.
+    // A worker without a handler for SIGUSR1 would die of it.
     const { zero, puppets } = await startPuppetService(t, { application: { logging: { file } } });
     const puppet = await nextReady(puppets);
     renameSync(file, `${file}.1`);
@@ -76,7 +76,7 @@ describe('SIGUSR2', () => {
     const service = await startServing(t);
     service.zero.signal('SIGUSR2');
     await service.zero.fact('supervisor_recovered', { by: 'upgrade' });
-    // Of Node's two signals this is the one that starts its inspector.
+    // Of the two signals that Node handles, this one starts its inspector.
     service.zero.signal('SIGUSR1');
     await caughtUp(t, service.zero);
     assert.doesNotMatch(service.zero.log.text, /Debugger listening/);
@@ -152,7 +152,7 @@ describe('the signals in forward_signals', () => {
     await service.incumbent.onSignal('SIGWINCH', 'report');
     service.zero.signal('SIGWINCH');
     await caughtUp(t, service.zero);
-    // Nothing came before the answer to a question that was asked afterwards.
+    // No event arrived before the answer to a later request.
     await service.incumbent.look();
     assert.equal(service.incumbent.cursor, 0);
   });

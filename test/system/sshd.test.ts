@@ -1,4 +1,4 @@
-// sshd: it exits at once when it is asked to stop, and the sessions of its users outlive it.
+// sshd exits immediately when it is asked to stop, and the sessions of its users survive it.
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -14,11 +14,11 @@ import { DEADLINE, startZero, type Zero } from '../support/zero.ts';
 
 interface Ssh {
   readonly zero: Zero;
-  /** Runs a command in a session; resolves to what the command wrote. */
+  /** Runs a command in a session. Resolves to the output of the command. */
   run(command: string): Promise<string>;
 }
 
-/** null where a program is missing. */
+/** null if a program is missing. */
 async function startSshd(t: TestContext, shutdownTimeout: string): Promise<Ssh | null> {
   if (!requireRoot(t, 'sshd starts sessions only for its own user otherwise')) return null;
   const sshd = requireProgram(t, 'sshd', 'openssh-server');
@@ -47,7 +47,7 @@ async function startSshd(t: TestContext, shutdownTimeout: string): Promise<Ssh |
       service: {
         listeners: [{ name: 'ssh', address }],
         runtime: { path: sshd, args: ['-D', '-e', '-f', join(folder, 'sshd_config')] },
-        // Each test connection would be two lines in the log of sshd.
+        // Each test connection would add two lines to the log of sshd.
         readiness: { accept: false },
         options: { reload_uptime: '200ms', shutdown_timeout: shutdownTimeout },
         handover: { mode: 'auto', settle: '100ms', drain_timeout: '0s' },
@@ -88,7 +88,7 @@ describe('an open SSH session', () => {
     const { zero, run } = service;
     const [started, stopping] = [join(zero.folder, 'started'), join(zero.folder, 'stopping')];
     execFileSync('mkfifo', [started, stopping]);
-    // The session ends 3 s after sshd has exited: later than the remaining processes of a crash would be killed.
+    // The session ends 3 s after the exit of sshd, later than the kill of remaining processes after a crash.
     const session = run(`timeout 60 sh -c 'echo > ${started}; read line < ${stopping}; sleep 3; echo done'`);
     await promisify(execFile)('cat', [started]);
     zero.signal('SIGHUP');

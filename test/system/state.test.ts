@@ -17,7 +17,7 @@ function stateFile({ folder }: Zero): string {
 
 const BOOT_ID = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
 
-/** The state as another supervisor reads it: it knows every field. */
+/** The state as another supervisor reads it, including every field. */
 function saved(zero: Zero): SavedState {
   const text = readFileSync(stateFile(zero), 'utf8');
   const read = readState(text, { instance: 'test', bootId: BOOT_ID });
@@ -104,7 +104,7 @@ describe('state.json', () => {
     assert.deepEqual(supervisor, { ...identity, restarts: 0, upgrades: 0 });
     assert.ok(started !== undefined && started > 0);
     const pipe = (fd: number): number => statSync(`/proc/${again.pid}/fd/${fd}`).ino;
-    // Those that live: the crashed one is not among them.
+    // The running ones, without the crashed one.
     assert.deepEqual(state.processes, [
       {
         generation: 1,
@@ -194,7 +194,7 @@ describe('history.jsonl', () => {
           incumbent: 1,
           failure: { step: 'exit', reason: 'exited with code 3' },
         },
-        // Numbers go on: those of an earlier supervisor can still be rolled back to.
+        // Numbers continue: the releases of an earlier supervisor can still be rollback targets.
         { outcome: 'promoted', generation: 3, incumbent: 3, failure: null },
       ],
     );

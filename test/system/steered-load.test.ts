@@ -5,11 +5,11 @@ import { describe, type LoadResult } from '../support/load-book.ts';
 import { fixture } from '../support/paths.ts';
 import { DEADLINE, startZero } from '../support/zero.ts';
 
-/** More for a long run. */
+/** Can be raised for a long run. */
 const HANDOVERS = Number(process.env.HANDOVERS ?? 50);
 const ANSWERS_EACH = 20;
 
-/** Every request was answered, and every generation from the first to the last answered some. */
+/** Asserts that every request was answered, and that every generation answered some. */
 function assertNothingLost(result: LoadResult, handovers: number): void {
   assert.equal(result.failed, 0, `${describe(result)}\n${JSON.stringify(result.losses.slice(0, 5))}`);
   assert.equal(result.sent, result.answered);
@@ -43,11 +43,11 @@ group('handovers of a service that exits immediately on its shutdown signal', ()
       load.phase(`generation ${handover}`);
       await load.whenPhaseHas(ANSWERS_EACH);
     }
-    // One whose connections were open for longer leaves after its successor.
+    // A generation with longer connections exits after its successor.
     for (let generation = 1; generation <= HANDOVERS; generation += 1)
       await zero.fact('generation_gone', { generation });
     assertNothingLost(await load.stop(), HANDOVERS);
-    // It really was told to leave with the service still answering, and left by that signal.
+    // Each was asked to stop while it still answered, and exited by that signal.
     const exits = zero.log.all('worker_exited').map(({ exit }) => exit);
     assert.deepEqual(
       exits,

@@ -25,7 +25,8 @@ async function promote(service: PuppetService): Promise<void> {
 
 describe('a connection that the kernel has accepted is served', () => {
   it('if its handshake is completed only after the exit of the old generation', DEADLINE, async (t) => {
-    // With defer_accept the last step of a handshake waits for the client's first bytes: here for as long as the test wants.
+    // With defer_accept the last step of a handshake waits for the client's first bytes: here as long as the test
+    // needs.
     const service = await startServing(t, {
       listeners: [{ name: 'http', address: '127.0.0.1:0', options: { defer_accept: 60 } }],
       handover: QUICK,
@@ -62,9 +63,9 @@ describe('a connection that the kernel has accepted is served', () => {
     const candidate = await nextReady(puppets);
     await zero.fact('handover_step', { handover: 2, step: 'soak' });
     process.kill(incumbent.pid, 'SIGKILL');
-    // Sooner than the one that is started in its place.
+    // Sooner than its replacement.
     await assertRescued(service, requests, 2);
-    // The candidate goes on as if nothing had been.
+    // The candidate is unaffected.
     await assertUntouched(service, candidate);
     assert.deepEqual(zero.log.all('handover_finished', { handover: 2 }), []);
   });
@@ -100,7 +101,7 @@ describe('a service that', () => {
       const broken = await startLoad(t, { target: address, path: () => path, count: 1 }).finished;
       assert.equal(broken.failed, 0);
       const noticed = zero.fact('warning', ({ message }) => said.test(message));
-      // What looks as before is noticed with the next worker that is ready.
+      // A lane that looks unchanged is checked when the next worker is ready.
       zero.signal('SIGHUP');
       const { outcome } = await zero.fact('handover_finished', { handover: 2 });
       assert.equal(outcome, 'promoted');

@@ -33,7 +33,7 @@ async function rolledBack({ zero }: PuppetService): Promise<Failure> {
   return failure;
 }
 
-/** Serves, and its candidate of a reload has passed its gates and is in that step. */
+/** Serves, and the candidate of its reload has passed its gates and reached that step. */
 async function startCandidate(
   scope: Scope,
   step: 'canary' | 'soak',
@@ -61,7 +61,7 @@ describe('a candidate is rolled back, and its waiting clients are served, when i
     await assertUntouched(service, incumbent);
     await assertRescued(service, requests);
     await assertUntouched(service, incumbent);
-    // The next one succeeds as if nothing had been, and the rescue worker exits with its generation.
+    // The next one succeeds, and the rescue worker exits with its generation.
     service.rewrite({ handover: QUICK });
     service.reload();
     assert.equal((await nextReady(service.puppets)).generation, 3);
@@ -136,13 +136,13 @@ describe('a candidate is rolled back, and its waiting clients are served, when i
 });
 
 describe('after the verdict, until the old generation is asked to stop, it serves again when the new one', () => {
-  /** Promoted, while a request under way keeps the old generation. */
+  /** Promoted, while a request in progress keeps the old generation running. */
   async function startSuccessor(scope: Scope) {
     const service = await startServing(scope, { handover: { settle: '200ms', drain_timeout: '1h' } });
     const { zero, puppets } = service;
     const address = await zero.address('http');
     const held = holdRequest(scope, address);
-    // One lane, first in, first out: the request before this one has been accepted, too.
+    // One lane is a queue: the request before this one has also been accepted.
     await whoAnswers(address);
     service.rewrite({
       options: { shutdown_timeout: '100ms' },

@@ -18,7 +18,7 @@ const QUICK = { settle: '200ms', drain_timeout: '1s' };
 const LONG_BACKOFF = { backoff: { initial: '1h', max: '1h' } };
 
 interface Crew extends PuppetService {
-  /** By their index. */
+  /** In the order of their index. */
   readonly workers: readonly Puppet[];
 }
 
@@ -42,7 +42,7 @@ async function startCrew(
   return { ...service, workers };
 }
 
-/** Answers by the pid of the worker that gave them. */
+/** Counts the responses by the pid of the worker. */
 async function countByPid(
   scope: Scope,
   { zero }: PuppetService,
@@ -62,7 +62,7 @@ function chiSquared(counts: readonly number[]): number {
   return counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
 }
 
-/** Chi-squared of 7 degrees of freedom is above this with a probability of 1e-6. */
+/** Chi-squared with 7 degrees of freedom exceeds this with a probability of 1e-6. */
 const LIMIT_OF_EIGHT = 40.52;
 
 function otherThan(one: Puppet, { workers }: Crew): number[] {

@@ -88,7 +88,7 @@ describe('stop', () => {
     await successor.gone;
     await zero.fact('generation_gone', { generation: 2 });
     assert.deepEqual(zero.log.all('generation_gone', { generation: 1 }), []);
-    // It has its one shutdown signal already.
+    // It has already received its one shutdown signal.
     assert.equal(incumbent.cursor, 1);
     held.close();
     await incumbent.gone;
@@ -102,7 +102,7 @@ describe('stop', () => {
     zero.signal('SIGTERM');
     await incumbent.event('signal', { signal: 'SIGTERM' });
     service.reload();
-    // The answer to the signal behind it: both have been taken.
+    // The answer to the following signal shows that both were handled.
     zero.signal('SIGUSR2');
     const { message } = await zero.fact('error', { step: 'upgrade' });
     assert.match(message, /the supervisor is stopping$/);
@@ -205,12 +205,12 @@ describe('shutdown_timeout', () => {
     const service = await startServing(t, { options: { shutdown_timeout: '0s' } });
     const { zero, puppets, incumbent } = service;
     await incumbent.onSignal('SIGTERM', 'report');
-    // A later config with a limit does not shorten the patience with the old generation.
+    // A later config with a time limit does not shorten the limit of the old generation.
     service.rewrite({ options: { shutdown_timeout: '100ms' } });
     service.reload();
     const second = await nextReady(puppets);
     await incumbent.event('signal', { signal: 'SIGTERM' });
-    // The second generation is given up and killed by its own limit, and the first is still there.
+    // The second generation is rolled back and killed by its own limit, and the first one still runs.
     await second.onSignal('SIGTERM', 'report');
     service.reload();
     await nextReady(puppets);

@@ -1,4 +1,4 @@
-// Programs that stop by themselves, with the libraries that people use for that, under zero and never changed.
+// Unchanged programs that stop themselves with common libraries, under zero.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ const DEADLINE = { timeout: 240_000 };
 
 const HANDOVERS = 10;
 
-/** Of each program its library and its handler, as the table of docs/guide/node.md has them. */
+/** The library and the handler of each program, as in the table of docs/guide/node.md. */
 const PROGRAMS: Readonly<Record<string, readonly [program: string, handler: string]>> = {
   'close-with-grace': ['Fastify with close-with-grace', '`closeWithGrace(() => app.close())`'],
   terminus: ['@godaddy/terminus', "`createTerminus(server, { signal: 'SIGTERM' })`"],
@@ -35,10 +35,7 @@ interface Service {
   readonly address: string;
 }
 
-/**
- * The program, steered as TCP is by default. Its connections are waited for only briefly before it is sent the
- * signal.
- */
+/** The program with the default steering of TCP. zero waits only briefly for its connections before the signal. */
 async function serve(
   t: Scope,
   kind: string,
@@ -63,7 +60,7 @@ async function serve(
   return { zero, address };
 }
 
-/** Handovers while the load goes on; every generation answers some of it. */
+/** Handovers during the load. Every generation answers some requests. */
 async function handOver({ zero }: Service, loads: readonly Load[], handovers: number): Promise<void> {
   for (let generation = 2; generation <= handovers + 1; generation += 1) {
     await Promise.all(loads.map((load) => load.whenPhaseHas(20)));
@@ -83,7 +80,7 @@ describe(`a program with its own shutdown handler loses no request in ${HANDOVER
   it('and the guide has the results of these tests', () => {
     const guide = readFileSync(join(ROOT, 'docs', 'guide', 'node.md'), 'utf8');
     const rows = guide.split('\n').filter((line) => line.endsWith(' failed |'));
-    // What is asserted below of every program.
+    // The assertions below hold for every program.
     const results = `${HANDOVERS} | 0 failed | 0 failed`;
     const expected = Object.values(PROGRAMS).map(
       ([program, handler]) => `| ${program} | ${handler} | ${results} |`,
@@ -108,7 +105,7 @@ describe(`a program with its own shutdown handler loses no request in ${HANDOVER
 describe('a program that adds its shutdown handler after it listens', () => {
   for (const kind of ['afterListening', 'afterReady', 'hapi'])
     it(`does not receive the signal while requests are in progress: ${kind}`, DEADLINE, async (t) => {
-      // A signal that came while they are would cut them off.
+      // A signal during these requests would end them.
       const sections = { handover: { drain_timeout: '10s' }, options: { shutdown_timeout: '1s' } };
       const service = await serve(t, kind, sections);
       const path = (id: string) => `/?wait=1000&id=${id}`;

@@ -133,13 +133,13 @@ describe('a killed supervisor', () => {
     await incumbent.onSignal('SIGTERM', 'report');
     const stop = startCommand(t, zero, ['stop']);
     await zero.fact('worker_signalled', { signal: 'SIGTERM' });
-    // Its state is recorded when it answers: a signal that may not have been sent would be sent again.
+    // Its state is recorded when it answers. A signal that may not have been sent would be repeated.
     await command(t, zero, 'status');
     await killSupervisor(service);
     await incumbent.exit(0);
     const { code, stderr } = await stop.finished;
     assert.equal(code, 0, stderr);
-    // Its shutdown signal is not repeated: a second one means "now" to some programs.
+    // Its shutdown signal is not repeated: a second one means an immediate stop for some programs.
     assert.deepEqual(zero.log.all('worker_signalled').length, 1);
   });
 
@@ -151,7 +151,7 @@ describe('a killed supervisor', () => {
     await incumbent.write(1, 'nobody reads\n');
     await zero.fact('supervisor_recovered');
     await incumbent.write(1, 'the next one reads\n');
-    // Its notify socket is there again.
+    // Its notify socket is bound again.
     await incumbent.ready();
     const { stdout } = await command(t, zero, 'logs', '--raw');
     assert.equal(stdout, 'nobody reads\nthe next one reads\n');
@@ -166,7 +166,7 @@ describe('a killed supervisor', () => {
     const second = await puppets.next();
     await zero.fact('worker_spawned', { generation: 1, worker: 0, pid: second.pid });
     process.kill(supervisorPid(zero), 'SIGKILL');
-    // Nobody reads the descriptor at this moment.
+    // No process reads the descriptor at this moment.
     await second.listen({ name: 'http' });
     await becomeReady(second);
     await zero.fact('supervisor_recovered');

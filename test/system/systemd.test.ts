@@ -14,7 +14,7 @@ import { DEADLINE } from '../support/zero.ts';
 
 const UNIT = 'zero@web.service';
 
-/** Answers with its pid; a file `broken` in its folder makes the next one exit. */
+/** Responds with its pid. A file `broken` in its directory makes the next one exit. */
 const SERVICE = `#!/usr/bin/env node
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -27,7 +27,7 @@ server.listen({ fd: 3 });
 process.on('SIGTERM', () => server.close(() => process.exit(0)));
 `;
 
-/** The unit of examples/systemd/user, with this zero and a runtime directory that systemd makes. */
+/** The unit of examples/systemd/user, with this zero and a runtime directory that systemd creates. */
 async function install({ units, runtime, systemctl }: Systemd, folder: string): Promise<string> {
   const address = await freeAddress();
   const config = {
@@ -115,7 +115,7 @@ describe('a real systemd', () => {
     const port = Number(address.split(':').at(-1));
     const inodes = () => listenQueues(port).map(({ inode }) => inode);
     const sockets = inodes();
-    // The vault is one more.
+    // The vault is an additional descriptor.
     await until(async () => Number(await show(UNIT, 'NFileDescriptorStore')) === sockets.length + 1);
     const status = await command(t, { config }, 'status', '--json');
     const { keeper } = JSON.parse(status.stdout);
@@ -137,7 +137,7 @@ describe('a real systemd', () => {
   });
 });
 
-/** Each look is a command, which takes its time. */
+/** Each check runs a command, which limits the rate. */
 async function until(holds: () => Promise<boolean>): Promise<void> {
   for (const deadline = Date.now() + 30_000; !(await holds()); ) assert.ok(Date.now() < deadline);
 }

@@ -1,5 +1,5 @@
-// What cloudflare/tableflip's own tests assert, by their names, of this library. Where a test is about something that Go has and Node does
-// not, it says so and asserts what is true here instead.
+// The assertions of cloudflare/tableflip's own tests, under the same names, for this library. If a test depends on a
+// feature of Go that Node does not have, a comment says so, and the test asserts the behaviour of this library.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import {
@@ -34,7 +34,7 @@ import {
 
 const DEADLINE = { timeout: 60_000 };
 
-/** A first process with an upgrader that has said ready. */
+/** A first process with an upgrader that has reported readiness. */
 async function ready(t: TestContext): Promise<{ program: Program; first: Upgradable }> {
   const program = await startProgram(t);
   const first = await program.next();
@@ -43,7 +43,7 @@ async function ready(t: TestContext): Promise<{ program: Program; first: Upgrada
   return { program, first };
 }
 
-/** What a shell does as the new process; descriptor 3 is its channel. */
+/** A shell script as the new process. Descriptor 3 is its channel. */
 function shell(script: string, descriptors: readonly HandedOn[] = []): Promise<NewProcess> {
   const program = {
     file: '/bin/sh',
@@ -73,7 +73,7 @@ describe("tableflip's tests", () => {
     await createUpgraderIn(first);
     await assert.rejects(upgradeIn(first), failsWith('NOT_READY'));
     const names = ['one', 'two'];
-    // Named pipes, opened for both directions so that nobody waits for the other side.
+    // FIFOs opened for reading and writing, so that no side waits for the other one.
     const paths = names.map((name) => join(program.folder, name));
     await first.run(
       ({ kept, upgrader, modules }, given) => {
@@ -119,14 +119,14 @@ describe("tableflip's tests", () => {
   it('UpgraderTimeout', DEADLINE, async (t) => {
     const { program, first } = await ready(t);
     await assert.rejects(upgradeIn(first, { timeoutMs: 10 }), failsWith('TIMED_OUT', /within 10 ms/));
-    // It was gone before the promise was rejected: only the first one is left.
+    // It exited before the promise was rejected: only the first one remains.
     const children = readFileSync(`/proc/${first.pid}/task/${first.pid}/children`, 'latin1');
     assert.equal(children, '');
     assert.equal(program.all[0], first);
   });
 
   it('UpgraderListenConfig', DEADLINE, async (t) => {
-    // Node has no hook between socket(2) and bind(2); the program's own way to bind a server is `open`.
+    // Node has no hook between socket(2) and bind(2). A program binds a server in its own way with `open`.
     const { first } = await ready(t);
     const calls = await first.run(async (remote) => {
       const opened: string[] = [];
@@ -172,7 +172,7 @@ describe("tableflip's tests", () => {
     const waiting = second
       .run(({ upgrader }) => upgrader.waitForParent())
       .then(() => void order.push('returned'));
-    // An answer to a later question comes first as long as it waits.
+    // While it waits, the answer to a later request arrives first.
     await second.run(() => process.pid).then(() => void order.push('still waiting'));
     first.exit(0);
     await waiting;
@@ -257,7 +257,7 @@ describe("tableflip's tests", () => {
       return { name, path, fd: openSync(path, 'r') };
     });
     const out = join(folder, 'out');
-    // The first line on the channel is what it inherits; then the files behind descriptors 3 and up.
+    // The first line on the channel lists the inherited descriptors, then follow the files of descriptors 3 and up.
     const child = await shell(
       `read line <&3; { echo "$line"; for fd in 4 5 6; do readlink /proc/$$/fd/$fd; done; ls /proc/$$/fd; } > ${out}.new; mv ${out}.new ${out}; exit 0`,
       files.map(({ name, fd }) => described(name, fd)),
@@ -277,7 +277,7 @@ describe("tableflip's tests", () => {
       rest.slice(0, 3),
       files.map(({ path }) => path),
     );
-    // None of those that this process has beside them; one is the shell's own for the folder it reads.
+    // It has none of the other descriptors of this process. One is the shell's own, for the directory that it lists.
     assert.deepEqual(
       rest
         .slice(3)
@@ -290,11 +290,11 @@ describe("tableflip's tests", () => {
   });
 
   it('ParentExit', DEADLINE, async (t) => {
-    // A parent that writes rubbish: this test is it.
+    // This test is a parent that writes invalid data.
     const program = await startProgram(t, { asChild: 'rubbish\n' });
     const one = await program.next();
     await assert.rejects(createUpgraderIn(one), /started this one for an upgrade: not a message: "rubbish"/);
-    // And one that is gone before it wrote anything.
+    // The second parent exits before it has written anything.
     const other = await startProgram(t, { asChild: '' });
     await assert.rejects(
       createUpgraderIn(await other.next()),
@@ -303,7 +303,8 @@ describe("tableflip's tests", () => {
   });
 
   it('FilesAreNonblocking', DEADLINE, async (t) => {
-    // O_NONBLOCK is the open file's, which both processes have: a new process must not change it for the old one.
+    // O_NONBLOCK belongs to the open file, which both processes share: a new process must not change it for the old
+    // one.
     const pipe = openPipe();
     t.after(() => [pipe.read, pipe.write].forEach(closeSync));
     setNonBlocking(pipe.read);
@@ -313,7 +314,7 @@ describe("tableflip's tests", () => {
     const child = await shell('exit 0', [described('pipe', pipe.read)]);
     await assert.rejects(child.failure, { message: /code 0/ });
     assert.equal(flags(), before);
-    // There is one promise for its end, and it says the same to everybody who waits.
+    // One promise represents its exit, with the same result for every caller.
     await assert.rejects(child.failure, { message: /code 0/ });
   });
 
@@ -323,7 +324,7 @@ describe("tableflip's tests", () => {
     const first = await program.next();
     await createUpgraderIn(first);
     await becomeReady(first);
-    // Another directory and environment since: the one is not passed on, the other is.
+    // The directory and the environment have changed since: only the environment is passed on.
     await first.run(() => {
       process.chdir('/');
       process.env.ADDED = 'later';
@@ -354,7 +355,7 @@ describe("tableflip's tests", () => {
   });
 
   it('FdsAddPacketConn', DEADLINE, async (t) => {
-    // UDP only: node:dgram has no Unix datagram sockets. One that came from elsewhere can be added as a descriptor, as in FdsFile.
+    // UDP only: node:dgram has no Unix datagram sockets. A foreign one can be added as a descriptor, as in FdsFile.
     const { first } = await ready(t);
     const seen = await first.run(async ({ upgrader, modules }) => {
       const socket = modules.dgram.createSocket('udp4');
@@ -393,7 +394,7 @@ describe("tableflip's tests", () => {
     assert.deepEqual(await open(second), before);
     await becomeReady(second);
     await upgraded;
-    // Only the second one is left, and it is reached at each of them.
+    // Only the second process remains, and is reachable at each address.
     first.exit(0);
     await first.gone;
     const { port } = before[0] as { port: number };
@@ -444,7 +445,7 @@ describe("tableflip's tests", () => {
     });
     assert.equal(new Set(ports).size, 2);
     const { second } = await replace(program, first);
-    // The other way round, so that it is not their order by which they are found.
+    // In reverse order, so that a match by order would fail.
     const found = await second.run(async ({ upgrader, modules }, wanted) => {
       for (const port of wanted)
         await upgrader.bind(modules.dgram.createSocket('udp4'), { host: '127.0.0.1', port });
@@ -471,7 +472,7 @@ describe("tableflip's tests", () => {
     assert.deepEqual(await open(second, [...ports].reverse()), [...ports].reverse());
     await becomeReady(second);
     await upgraded;
-    // And under the name that they were asked for, in the same order.
+    // They are also found by their requested name, in the same order.
     await first.run(({ upgrader }) => upgrader.exit);
     first.exit(0);
     await first.gone;
@@ -583,8 +584,8 @@ describe("tableflip's tests", () => {
   });
 
   it('testing/FdsListen', DEADLINE, async (t) => {
-    // tableflip has a stub for tests and for platforms without upgrades. Here the library itself listens there and
-    // does not upgrade.
+    // tableflip has a stub for tests and for platforms without upgrades. There this library itself listens and does not
+    // upgrade.
     const program = await startProgram(t, {
       execArgv: [
         '--import',

@@ -22,7 +22,7 @@ interface OnTerminal {
   readonly config: string;
 }
 
-/** Starts zero on a terminal: alone, or by what is typed into an interactive bash, with COMMAND for zero. */
+/** Starts zero on a terminal: directly, or by a line typed into an interactive bash, with COMMAND for zero. */
 async function startThere(scope: Scope, typed: string | null): Promise<OnTerminal> {
   const folder = temporaryFolder(scope);
   const puppets = await startPuppets(scope);
@@ -42,7 +42,7 @@ async function startThere(scope: Scope, typed: string | null): Promise<OnTermina
   return { terminal, puppets, log, pid, config };
 }
 
-/** It takes the stop as one of its terminal, and ends with its service. */
+/** Asserts that zero treats the stop as one of its terminal, and exits with its service. */
 async function assertStopped({ puppets, log, pid }: OnTerminal): Promise<void> {
   const ended = whenEnded(pid);
   const { by, now } = await log.fact('stop_requested');
@@ -58,7 +58,7 @@ async function assertStopped({ puppets, log, pid }: OnTerminal): Promise<void> {
   assert.equal(log.all('worker_killed').length, 0);
 }
 
-/** It keeps serving, and takes a SIGHUP that is sent as a reload. */
+/** Asserts that zero keeps serving, and treats a SIGHUP from a process as a reload. */
 async function assertReloads({ puppets, log, pid }: OnTerminal): Promise<void> {
   process.kill(pid, 'SIGHUP');
   await log.fact('reload_requested', { by: 'SIGHUP' });
@@ -109,7 +109,7 @@ describe('zero that was started to survive its terminal', () => {
     it(`by ${how}, keeps serving when the terminal is closed, and deploys nothing`, DEADLINE, async (t) => {
       if (requireProgram(t, 'bash', 'bash') === null) return;
       const zero = await startThere(t, typed);
-      // The kernel sends its signals before it reports the end of the shell.
+      // The kernel sends its signals before it reports the exit of the shell.
       const shellEnded = whenEnded(zero.terminal.process.pid ?? 0);
       zero.terminal.hangUp();
       await shellEnded;

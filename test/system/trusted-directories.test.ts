@@ -26,7 +26,7 @@ import type { RawConfig } from '../support/zero-config.ts';
 const SERVICE = { service: { runtime: { path: '/bin/true' } } } satisfies RawConfig;
 const OWN = process.geteuid?.() ?? 0;
 
-/** A directory in `folder`, of that user, with exactly this mode. */
+/** A directory in `folder` that belongs to that user, with exactly this mode. */
 function directory(folder: string, mode: number, owner: { uid: number; gid: number } | null = null): string {
   const path = join(folder, 'foreign');
   mkdirSync(path);
@@ -135,7 +135,7 @@ describe('an ordinary user without XDG_RUNTIME_DIR, whose directory in /tmp an a
 
 describe('a symbolic link in place of a file of zero', () => {
   const CONTENT = 'precious\n';
-  /** A folder whose `run` and `data` are there, with a link at that name. */
+  /** A directory with `run` and `data`, and a link at that name. */
   const linked = (
     t: Parameters<typeof temporaryFolder>[0],
     name: string,
@@ -237,7 +237,9 @@ describe('zero for a user without a home directory', () => {
 });
 
 describe('the path of a Unix listener in a directory that the user of the service may write to', () => {
-  /** As a process of that user sees it: whatever appears under the name is replaced at once by the file beside it. */
+  /**
+   * Runs as a process of that user: it immediately replaces every file that appears at the path by the file next to it.
+   */
   const SWAP = `
     const fs = require('node:fs');
     const [folder] = process.argv.slice(1);
@@ -265,7 +267,7 @@ describe('the path of a Unix listener in a directory that the user of the servic
       const address = `unix:${join(hostile, 'app.sock')}`;
       const listeners = [{ name: 'http', address, owner: attacker.name, mode: '0666' }];
       const zero = startZero(t, { folder, config: puppetConfig(puppets, { listeners }) });
-      // Who was first is open: zero serves, or it says that the path was replaced and exits.
+      // Either side may win: zero serves, or it reports that the path was replaced and exits.
       const started = await Promise.race([puppets.next().then(() => true), zero.exited.then(() => false)]);
       if (started) {
         zero.signal('SIGQUIT');
@@ -274,7 +276,7 @@ describe('the path of a Unix listener in a directory that the user of the servic
       swapper.process.kill();
       const found = readdirSync(hostile).map((name) => lstatSync(join(hostile, name)));
       const victim = found.find((stats) => stats.ino === ino);
-      // It may have been removed with the listener: its directory is the attacker's.
+      // It may have been removed with the listener, because its directory belongs to the attacker.
       if (victim) assert.deepEqual([victim.uid, victim.mode & 0o777], [0, 0o600]);
     }
   });
@@ -286,7 +288,7 @@ describe('the path of a Unix listener in a directory that the user of the servic
     const listeners = (mode: string) => [{ name: 'http', address: `unix:${path}`, mode }];
     const service = await startServing(t, { listeners: listeners('0600') }, { folder });
     writeFileSync(`${path}.new`, 'secret', { mode: 0o600 });
-    // As the user of the service may do it, for whom the directory is writable.
+    // The user of the service can do the same, because the directory is writable for that user.
     renameSync(`${path}.new`, path);
     service.rewrite({ listeners: listeners('0666') });
     service.reload();

@@ -17,7 +17,7 @@ import { DEADLINE, runZero, startZero, type Zero } from '../support/zero.ts';
 
 const PRELOADED = ['--import', 'zerodown/register'];
 
-/** The same program everywhere, on an address that a manager can be told. */
+/** The same program everywhere, on an address that a manager can be given. */
 async function program(
   kind = 'http',
   folder = fixture('unchanged'),
@@ -27,14 +27,14 @@ async function program(
   return { address, port, args: [join(folder, 'programs.cjs'), kind, port] };
 }
 
-/** With the program, where every user may read it. */
+/** A directory with the program that every user may read. */
 function readableFolder(scope: Scope): string {
   const folder = sharedFolder(scope);
   cpSync(fixture('unchanged'), folder, { recursive: true });
   return folder;
 }
 
-/** A folder in which the package is installed. */
+/** A directory with the installed package. */
 function project(scope: Scope): string {
   const folder = temporaryFolder(scope);
   mkdirSync(join(folder, 'node_modules'));
@@ -48,7 +48,7 @@ function startManager(scope: Scope, command: string, args: readonly string[]): P
   return follow(scope, spawn(command, args, { cwd: project(scope), env, stdio: [...stdio] }));
 }
 
-/** Clients with connections of both kinds, who take their time or do not. */
+/** Clients with both kinds of connections, with and without pauses. */
 function startLoads(scope: Scope, target: string): Load[] {
   return [
     startLoad(scope, { target, clients: 4 }),
@@ -57,7 +57,7 @@ function startLoads(scope: Scope, target: string): Load[] {
   ];
 }
 
-/** Nothing was lost, and each of these generations has answered. */
+/** Asserts that no request was lost, and that each of these generations has answered. */
 async function assertNothingLost(loads: readonly Load[], generations: readonly string[]): Promise<void> {
   for (const { failed, losses, byGeneration } of await Promise.all(loads.map((load) => load.stop()))) {
     assert.deepEqual([failed, losses], [0, []]);
@@ -65,7 +65,7 @@ async function assertNothingLost(loads: readonly Load[], generations: readonly s
   }
 }
 
-/** zero keeps what it knows of an instance in the folders of the system where root starts it, and in these of a test else. */
+/** zero stores an instance of root in system directories, and otherwise in these directories of the test. */
 function startAsUser(t: Scope, args: readonly string[], environment: Readonly<Record<string, string>>): Zero {
   const folder = sharedFolder(t);
   const nobody = account('nobody');
@@ -79,7 +79,7 @@ function startAsUser(t: Scope, args: readonly string[], environment: Readonly<Re
   });
 }
 
-/** Two handovers under load, and the end. */
+/** Two handovers under load, and the stop. */
 async function losesNothingUnderZero(
   t: Scope,
   address: string,
@@ -106,7 +106,7 @@ async function losesNothingUnderZero(
 describe('an unchanged program', () => {
   it('loses no request when zero hands over, without loading the module explicitly', DEADLINE, async (t) => {
     const { address, args } = await program('http', readableFolder(t));
-    // Whatever was in NODE_OPTIONS is still there.
+    // The previous content of NODE_OPTIONS is still there.
     const environment = { NODE_OPTIONS: '--no-deprecation' };
     await losesNothingUnderZero(t, address, ['env', 'UNCHANGED=yes', 'node', ...args], environment);
   });
@@ -145,7 +145,7 @@ describe('an unchanged program', () => {
     const command = [process.execPath, ...PRELOADED, ...args];
     const manager = startManager(t, activate, ['--listen', address, ...command]);
     await manager.line('Listening on');
-    // It executes the program in its own place.
+    // The manager executes the program in its own process.
     assert.equal((await ask('http', parseTarget(address))).pid, manager.pid);
     assert.equal((await ask('http', parseTarget(address))).pid, manager.pid);
     manager.process.kill('SIGTERM');

@@ -30,7 +30,7 @@ async function startServing(t: Scope): Promise<Serving> {
   return { zero, folder, path };
 }
 
-/** Resolves as soon as something is at the path again. */
+/** Resolves when a file appears at the path again. */
 function whenThere(path: string): Promise<void> {
   return new Promise((resolve) => {
     const watcher = watch(dirname(path), (_event, name) => {
@@ -93,7 +93,7 @@ describe('the path of a shared Unix listener', () => {
   it('is reported as lost if the hard link of zero is removed together with it', DEADLINE, async (t) => {
     const serving = await startServing(t);
     const { zero, path } = serving;
-    // In one step for zero: it is stopped meanwhile.
+    // zero is stopped, so it sees both changes at once.
     process.kill(zero.pid, 'SIGSTOP');
     for (const name of [path, join(dirname(path), '.app.sock.0')]) rmSync(name);
     process.kill(zero.pid, 'SIGCONT');

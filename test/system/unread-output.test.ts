@@ -8,8 +8,8 @@ import { DEADLINE, startZero, type Zero } from '../support/zero.ts';
 import { environmentList, type RawConfig } from '../support/zero-config.ts';
 
 /**
- * A child process of the service writes the lines, so that the service can answer while the write is blocked. A request
- * for /PATH is answered when the child has written PATH lines, or, for /start/PATH, as soon as it was started.
+ * A child process of the service writes the lines, so that the service can respond while the write blocks. A request
+ * for /N is answered when the child has written N lines, a request for /start/N as soon as the child has started.
  */
 const CHATTY = `
   const { spawn } = require('node:child_process');
@@ -22,7 +22,10 @@ const CHATTY = `
     else child.on('exit', end);
   }).listen({ fd: 3 });`;
 
-/** seq(1): 588,895 bytes, more than a pipe has by default (64 KiB, pipe(7)), less than zero gives it (1 MiB). */
+/**
+ * seq(1): 588,895 bytes, more than the default capacity of a pipe (64 KiB, pipe(7)), less than that of zero's pipes (1
+ * MiB).
+ */
 const MUCH = 100_000;
 /** 2,288,895 bytes. */
 const TOO_MUCH = 350_000;
@@ -54,7 +57,7 @@ async function startChatty(t: TestContext): Promise<Chatty> {
   return { zero, address: await zero.address('http'), next: start };
 }
 
-/** All lines of the service that this supervisor passes on, once the last one has come. */
+/** All lines of the service that this supervisor forwards, once the last one has arrived. */
 function passedOn({ process: child }: Zero, last: number): Promise<string> {
   return new Promise((resolve) => {
     let text = '';

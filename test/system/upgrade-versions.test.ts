@@ -14,11 +14,11 @@ import { DEADLINE, runZero, startZero, type Zero } from '../support/zero.ts';
 
 const HANDOVER = { settle: '100ms', drain_timeout: '1s' };
 
-/** `versions` of the state and of this release, and of the next one. */
+/** The versions of the state and of zero in this release, and in the next one. */
 const THIS = { zero: version, state: 2 };
 const NEXT = { zero: NEXT_VERSION, state: 3 };
 
-/** A path under which one release after the other is installed, as package managers do. */
+/** A path at which one release after the other is installed, as package managers do. */
 class InstallPath {
   readonly #folder: string;
 
@@ -72,7 +72,7 @@ describe('zero upgrade between releases with different formats', () => {
       startLoad(t, { target, clients: 2, connections }),
     );
     const { cursor } = zero;
-    // The generation keeps the config and the environment that it was started with.
+    // The generation keeps the config and the environment of its start.
     rewrite({ handover: HANDOVER, environment: { RELEASE: 'b' } });
     for (const [done, { release, expected }] of [...releases, ...releases].entries()) {
       installed.install(release);
@@ -165,7 +165,9 @@ describe('the service of a killed later release', () => {
   });
 });
 
-/** The fields that releases without a keeper and `zero upgrade` did not write, see docs/reference/formats.md. */
+/**
+ * Removes the fields that releases without a keeper and `zero upgrade` did not write, see docs/reference/formats.md.
+ */
 function asWrittenBefore(state: Record<string, unknown>): Record<string, unknown> {
   const pick = (value: unknown, names: readonly string[]) =>
     Object.fromEntries(Object.entries(value as object).filter(([name]) => names.includes(name)));
@@ -193,7 +195,7 @@ describe('a service of a release without zero upgrade', () => {
     await keeperPid(old);
     const load = startLoad(t, { target: await old.address('http'), clients: 2 });
     await load.whenPhaseHas(20);
-    // Such a release has no keeper, so nothing but its worker holds the sockets and there is no copy in memory.
+    // Such a release has no keeper, so only its worker holds the sockets, and there is no copy in memory.
     await killWithKeeper(old);
     const { folder } = old;
     writeFileSync(join(folder, 'run', 'state.json'), JSON.stringify(asWrittenBefore(savedState(old))));

@@ -41,7 +41,7 @@ function upgrade(t: Scope, zero: Zero, ...args: string[]) {
   return command(t, zero, 'upgrade', ...args);
 }
 
-/** A folder with a program in the place of zero. */
+/** A directory with a program in place of zero. */
 function installation(t: Scope, text: string): string {
   const bin = join(temporaryFolder(t), 'bin');
   mkdirSync(bin);
@@ -52,7 +52,7 @@ function installation(t: Scope, text: string): string {
 describe('zero upgrade --all', () => {
   it('upgrades exactly the instances that its own program runs', DEADLINE, async (t) => {
     const { command: own } = installZero(t);
-    // Where an ordinary user's instances are found.
+    // The directory with the instances of an ordinary user.
     const environment = { XDG_RUNTIME_DIR: temporaryFolder(t) };
     const start = (command?: readonly [string, string]) => startHello(t, command, environment);
     const [one, other, another] = await Promise.all([start(own), start(own), start()]);
@@ -74,7 +74,7 @@ describe('zero upgrade --all', () => {
     const { command: own, folder } = installZero(t);
     const environment = { XDG_RUNTIME_DIR: temporaryFolder(t) };
     const zero = await startHello(t, own, environment);
-    // The bundle of the supervisor. The command itself is another one.
+    // The bundle of the supervisor. The command has another one.
     writeFileSync(join(folder, 'dist', 'upgrade-check.cjs'), 'throw new Error("broken")');
     const { code, stderr } = await runZero(t, { command: own, args: ['upgrade', '--all'], environment });
     assert.equal(code, 1);
@@ -109,7 +109,7 @@ describe('zero upgrade', () => {
       zero.log.all('worker_spawned').map(({ pid }) => pid),
       workers,
     );
-    // The workers are children of the same process: how they exit is known.
+    // The workers are children of the same process, so their exit status is known.
     const { cursor } = zero;
     process.kill(workers[0] ?? 0, 'SIGKILL');
     const { exit } = await zero.fact('worker_exited', {}, cursor);
@@ -164,7 +164,8 @@ describe('zero upgrade', () => {
       void died.then((by) => {
         ended = by;
       });
-      // Of the new program no handler is there yet. A signal before the exec is a reload or a stop, so none is sent.
+      // The new program has no signal handler yet. A signal before the exec would be a reload or a stop, so none is
+      // sent.
       while (!readFileSync(`/proc/${zero.pid}/environ`, 'latin1').includes('ZERO_UPGRADE='))
         await new Promise((resolve) => setImmediate(resolve));
       while (ended === null) {
@@ -186,7 +187,7 @@ describe('zero upgrade', () => {
       const nodes = NODE_MAJORS.map((major) => requireNode(t, major));
       if (nodes.includes(null)) return;
       const folder = temporaryFolder(t);
-      // As nvm has it: each version of Node with its own packages.
+      // Like nvm: each version of Node has its own packages.
       const installations = nodes.map((node, index) => {
         const prefix = join(folder, `v${NODE_MAJORS[index]}`);
         mkdirSync(join(prefix, 'bin'), { recursive: true });

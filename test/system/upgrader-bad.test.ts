@@ -1,4 +1,4 @@
-// Bad input and bad luck: each is named by an error, and the process that was there serves on.
+// Invalid input and failures: an error reports each of them, and the old process keeps serving.
 import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -38,7 +38,10 @@ async function serving(t: TestContext, start: ProgramStart = {}): Promise<Servin
   return { program, first, pidFile, address: await serveIn(first) };
 }
 
-/** As it was: it answers, it has no child, the pid file names it, and its next upgrade succeeds. */
+/**
+ * Asserts that the first process is unaffected: it responds, it has no child, the pid file contains its pid, and its
+ * next upgrade succeeds.
+ */
 async function assertServesOn({ program, first, address, pidFile }: Serving): Promise<void> {
   const connection = new HttpConnection(parseTarget(address));
   const exchange = await connection.exchange(
@@ -190,7 +193,7 @@ describe('the upgrader reports', () => {
         return upgrader.listen(kept.other, { path: given });
       }, where);
     await assert.rejects(listen(path), failsWith('EADDRINUSE', /living: another process listens there/));
-    // A killed process leaves its path behind.
+    // A killed process does not remove its path.
     const dead = await startProgram(t);
     const killed = await dead.next();
     await createUpgraderIn(killed);
@@ -236,7 +239,7 @@ describe('the upgrader reports', () => {
       [{ executable: gone }, /upgrade: executable .*\/gone: it does not exist/],
       [{ executable: 'no-such-program' }, /upgrade: executable no-such-program: it does not exist/],
       [{ directory: gone }, /upgrade: directory .*\/gone: it does not exist/],
-      // It is there, and what it names is not (execve(2): ENOENT of the interpreter).
+      // The executable exists, and its interpreter does not (execve(2): ENOENT of the interpreter).
       [{ executable: '/bin/sh', args: ['-c', `exec ${gone}`] }, /ended with code 127/],
     ] as const)
       await assert.rejects(upgradeIn(state.first, options), failsWith('CHILD_EXITED', message));
@@ -249,7 +252,7 @@ describe('the upgrader reports', () => {
     const node = join(folder, 'node');
     symlinkSync(process.execPath, node);
     const state = await serving(t, { executable: node });
-    // The link is what it was called by; with it gone the file behind it is taken.
+    // The program was called by the link. Without the link its target is used.
     rmSync(node);
     await assertServesOn(state);
   });
@@ -270,15 +273,15 @@ describe('the upgrader reports', () => {
   it('a pid file that the new process cannot write', DEADLINE, async (t) => {
     const state = await serving(t);
     const { program, first, pidFile } = state;
-    // A folder in its place cannot be replaced by a file, not even by root.
+    // A directory in its place cannot be replaced by a file, not even by root.
     const wrong = join(program.folder, 'a-folder');
     mkdirSync(join(wrong, 'not-empty'), { recursive: true });
     const { upgraded, second } = await replace(program, first, { pidFile: wrong });
-    // It learns of it, and is told to leave by the old one at about the same time.
+    // The process gets the error, and at about the same time the old one asks it to stop.
     await assert.rejects(serveIn(second), /^Error: (pid file .*\/a-folder: |process \d+ left)/);
     await assert.rejects(upgraded, failsWith('CHILD_EXITED', /could not take over: pid file .*a-folder: /));
     await second.gone;
-    // A folder that is gone is found before it is told to take over.
+    // A missing directory is detected before the process takes over.
     const again = await replace(program, first, { pidFile: join(program.folder, 'none', 'pid') });
     await assert.rejects(serveIn(again.second), /^Error: pid file .*: ENOENT/);
     again.second.exit(1);
@@ -288,7 +291,7 @@ describe('the upgrader reports', () => {
   });
 
   it('a pid file in a directory that may not be written', DEADLINE, async (t) => {
-    // Nobody may make files there, root included.
+    // No user can create files there, including root.
     const program = await startProgram(t);
     const first = await program.next();
     await createUpgraderIn(first, { pidFile: '/proc/sys/app.pid' });
@@ -311,7 +314,7 @@ describe('the upgrader reports', () => {
         for (const fd of kept.eaten.splice(0, count)) modules.fs.closeSync(fd);
       };
     });
-    // One more each time: the channel, the pipe by which exec(2) reports, and what Node opens besides.
+    // One more descriptor each time: the channel, the pipe for errors of exec(2), and those that Node opens.
     const codes = await first.run(async ({ kept, upgrader, modules }) => {
       kept.eat();
       const seen = [];
@@ -333,12 +336,12 @@ describe('the upgrader reports', () => {
     const state = await serving(t);
     for (const [script, message] of [
       ['echo rubbish >&3; exec sleep 1000', /sent an invalid message/],
-      // Its end may be known before what it wrote was read.
+      // Its exit may be received before its output was read.
       ['printf rubbish >&3', /sent an invalid message|ended with code 0/],
       ['head -c 5000000 /dev/zero >&3; exec sleep 1000', /sent an invalid message/],
       [`echo '{"type":"inherit"}' >&3; exec sleep 1000`, /sent an invalid message/],
       [`echo '{"type":"hello","version":99,"pid":1}' >&3; exec sleep 1000`, /uses version 99, this one 1/],
-      // It lives on without the channel: nobody would ever hear of it again.
+      // It would run on without the channel, and never report anything.
       ['exec 3>&-; exec sleep 1000', /ended with SIGKILL/],
     ] as const)
       await assert.rejects(

@@ -1,5 +1,5 @@
-// The new process is killed at every step of an upgrade. What holds all the time: at most two processes, one of them not ready, and the
-// service never stops answering.
+// The new process is killed at every step of an upgrade. At all times there are at most two processes, one of them not
+// ready, and the service keeps responding.
 import assert from 'node:assert/strict';
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,9 +22,9 @@ const CLIENTS = 4;
 
 interface Step {
   readonly name: string;
-  /** Brings the new process there, and kills it. */
+  /** Brings the new process to this step, and kills it. */
   reach(program: Program): Promise<Upgradable>;
-  /** Clients may have been accepted by it. */
+  /** It may have accepted clients. */
   readonly accepts: boolean;
 }
 
@@ -50,7 +50,7 @@ const STEPS: readonly Step[] = [
     async reach(program) {
       const one = await listening(program);
       becomeReady(one).catch(() => undefined);
-      // What it said before this answer has left it.
+      // Its earlier messages are sent before this answer.
       await one.run(() => null);
       return one;
     },
@@ -69,7 +69,7 @@ describe('a new process that is killed', () => {
     const load = startLoad(t, { target: address, clients: CLIENTS });
     await load.whenPhaseHas(50);
 
-    // Before exec: what is started is a shell that kills itself before it becomes the program.
+    // Before exec: the started shell kills itself before it executes the program.
     const dying = join(program.folder, 'dying');
     writeFileSync(dying, '#!/bin/sh\nkill -KILL $$\nexec node "$@"\n');
     chmodSync(dying, 0o755);
@@ -91,7 +91,7 @@ describe('a new process that is killed', () => {
       load.phase(`after: ${name}`);
       await load.whenPhaseHas(50);
     }
-    // The next one lives.
+    // The next one survives.
     const upgraded = upgradeIn(first, { probationMs: 0 });
     const last = await listening(program);
     await becomeReady(last);
@@ -100,7 +100,7 @@ describe('a new process that is killed', () => {
     const { phases } = await load.stop();
     const may = new Set(STEPS.filter(({ accepts }) => accepts).map(({ name }) => name));
     for (const { phase, sent, answered, failures } of phases) {
-      // Each client had one request under way, and it may have been with the process that was killed.
+      // Each client had one request in progress, possibly in the killed process.
       const most = may.has(phase) ? CLIENTS : 0;
       assert.ok(sent - answered <= most, `${phase}: ${JSON.stringify(failures)}`);
     }

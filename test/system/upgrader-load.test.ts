@@ -1,4 +1,4 @@
-// A service that replaces itself under load, again and again: every request is answered, and every answer is in a book.
+// A service that replaces itself repeatedly under load: every request is answered, and every response is counted.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { describe as describeBook } from '../support/load-book.ts';
 import { fixture } from '../support/paths.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
-/** More for a long run. */
+/** Can be raised for a long run. */
 const UPGRADES = Number(process.env.UPGRADES ?? 50);
 const CLIENTS = 32;
 
@@ -21,7 +21,7 @@ interface Service {
   readonly address: string;
   readonly books: string;
   readonly pidFile: string;
-  /** The n-th line that begins so: `serving`, `replaced`, `left`. */
+  /** The n-th line with this first word: `serving`, `replaced`, `left`. */
   line(kind: string, n: number): Promise<string>;
   count(kind: string): number;
 }
@@ -66,7 +66,7 @@ async function start(t: TestContext): Promise<Service> {
   };
 }
 
-/** Replaces it that many times under the loads, and compares all the books. */
+/** Replaces the service that many times under the loads, and compares all books. */
 async function upgradeUnder(service: Service, loads: readonly Load[]): Promise<void> {
   let served = service.line('serving', 0);
   for (let upgrade = 1; upgrade <= UPGRADES; upgrade += 1) {
@@ -87,7 +87,7 @@ async function upgradeUnder(service: Service, loads: readonly Load[]): Promise<v
   assert.equal(books.length, UPGRADES + 1);
   for (const result of results) {
     assert.equal(result.failed, 0, `${describeBook(result)}\n${JSON.stringify(result.losses.slice(0, 5))}`);
-    // Each load has a prefix of its own: the others' are not in its balance.
+    // Each load has its own prefix, which selects its part of the balance.
     const prefix = result.answeredIds[0]?.split('-')[0];
     const own = books.map((book) => {
       const found = book.ids.filter((id) => id.startsWith(`${prefix}-`));
@@ -96,7 +96,7 @@ async function upgradeUnder(service: Service, loads: readonly Load[]): Promise<v
     const { balanced, ...numbers } = balance(result, own);
     assert.ok(balanced, JSON.stringify({ ...numbers, known: ids.get(result)?.size }));
   }
-  // Nothing was cut off: each old process finished what it had.
+  // No connection was cut off: each old process completed its requests.
   for (let upgrade = 0; upgrade < UPGRADES; upgrade += 1) {
     const [, , report = ''] = /^replaced (\d+) (.*)$/.exec(await service.line('replaced', upgrade)) ?? [];
     assert.equal(JSON.parse(report).cut, 0, report);

@@ -1,4 +1,5 @@
-// The same on each version of Node: an upgrade with every kind of socket. What it leans on of Node's inside is another matter in each.
+// An upgrade with every kind of socket on each version of Node. The internals of Node that the library uses differ
+// between the versions.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -21,7 +22,7 @@ interface Places {
   readonly abstract: string;
 }
 
-/** TCP, Unix, an abstract name and UDP; each address as the program sees it. */
+/** TCP, Unix, an abstract name and UDP. Returns each address from the view of the program. */
 function open(one: Upgradable, places: Places): Promise<unknown[]> {
   return one.run(async ({ upgrader, kept, modules }, { path, abstract }) => {
     kept.servers = [];
@@ -42,7 +43,7 @@ const drain = (one: Upgradable): Promise<void> =>
     await library.drain(kept.servers, { timeoutMs: 10_000, idleMs: 0 });
   });
 
-/** The process that answers there. */
+/** The process that responds there. */
 async function ask(target: { port: number; host: string } | { path: string }): Promise<number> {
   const socket = connect(target);
   socket.end('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
@@ -68,7 +69,7 @@ describe('an upgrade', () => {
       };
       const before = await open(first, places);
       await becomeReady(first);
-      // A listener behind its back is seen.
+      // A listener that was opened without the upgrader is detected.
       await first.run(async ({ kept, modules }, given) => {
         kept.foreign = modules.net.createServer();
         await new Promise<void>((resolve) => kept.foreign.listen(given, resolve));
@@ -82,7 +83,7 @@ describe('an upgrade', () => {
       await upgraded;
       await drain(first);
       assert.equal(existsSync(places.path), true);
-      // The next one begins because the first has let go, although it is still there.
+      // The next upgrade begins because the first process has released its sockets, although it still runs.
       const next = await replace(program, second);
       const third = next.second;
       assert.deepEqual(await open(third, places), before);
@@ -90,7 +91,7 @@ describe('an upgrade', () => {
       await next.upgraded;
       await drain(second);
       const { port } = before[0] as { port: number };
-      // Not at the abstract name: Node 20 pads its name with NULs on both sides, later ones do not.
+      // Not at the abstract name: Node 20 pads its name with NULs on both sides, later versions do not.
       for (const target of [{ port, host: '127.0.0.1' }, { path: places.path }])
         assert.equal(await ask(target), third.pid);
       await third.run(({ upgrader }) => upgrader.stop());

@@ -29,7 +29,7 @@ describe('an upgrade', () => {
     await becomeReady(second);
     await upgraded;
     assert.match(read() ?? '', /^RELOADING=1/);
-    // The new process says so itself, which a manager may not believe; then the old one does.
+    // The new process sends it first, which a manager may ignore. Then the old one sends it.
     assert.deepEqual([read(), read(), read()], ['READY=1', `MAINPID=${second.pid}\nREADY=1`, undefined]);
   });
 

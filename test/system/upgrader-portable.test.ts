@@ -1,5 +1,4 @@
-// The same tests of the library, in programs that have the implementation for every POSIX system: plain Node, without
-// /proc and FFI.
+// The same tests of the library with the implementation for every POSIX system: plain Node, without /proc and FFI.
 process.env.ZERODOWN_PLATFORM = 'portable';
 await import('./upgrader.test.ts');
 await import('./upgrader-bad.test.ts');

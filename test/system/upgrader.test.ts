@@ -1,4 +1,4 @@
-// What the library adds to tableflip's ways: other programs, probation, upgrades while an older process drains, reports.
+// Features that tableflip does not have: other programs, probation, upgrades while an older process drains, reports.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import {
@@ -31,7 +31,7 @@ import {
 
 const DEADLINE = { timeout: 60_000 };
 
-/** Pid of who answers there, on a new connection. */
+/** The pid of the process that responds on a new connection. */
 async function whoAnswers(address: string): Promise<number> {
   const connection = new HttpConnection(parseTarget(address));
   const exchange = await connection.exchange(
@@ -49,7 +49,7 @@ describe('an upgrade', () => {
     const first = await program.next();
     await createUpgraderIn(first);
     const address = await serveIn(first);
-    // A shell script that execs Node, as wrappers do: the descriptors go through.
+    // A shell script that execs Node, as wrappers do: the descriptors are inherited.
     const wrapper = join(program.folder, 'wrapper');
     writeFileSync(wrapper, `#!/bin/sh\nexec "${process.execPath}" "$@"\n`);
     chmodSync(wrapper, 0o755);
@@ -135,7 +135,7 @@ describe('an upgrade', () => {
       names.filter((name) => name?.includes('ZERODOWN_UPGRADE')),
       [],
     );
-    // Nor do the descriptors: the channel to the first process, and what that one handed over.
+    // Neither do the descriptors: the channel to the first process, and the sockets from it.
     const { own, child } = await second.run(({ modules }) => ({
       own: [3, 4].map((fd) => modules.fs.readlinkSync(`/proc/self/fd/${fd}`)),
       child: modules.child_process.execFileSync('ls', ['-l', '/proc/self/fd'], { encoding: 'latin1' }),
@@ -162,18 +162,18 @@ describe('an upgrade', () => {
       await listenIn(second);
       const ready = becomeReady(second);
       ready.catch(() => undefined);
-      // Both accept from one queue: each of them gets a connection sooner or later.
+      // Both accept from one queue, so each of them gets a connection eventually.
       const seen = new Set<number>();
       while (seen.size < 2) seen.add(await whoAnswers(address));
       assert.deepEqual(seen, new Set([first.pid, second.pid]));
-      // It may not start a third one now, and the old one is the one to send signals to.
+      // It may not start a third one now, and signals still go to the old one.
       await assert.rejects(upgradeIn(second), failsWith('PARENT_ALIVE'));
       assert.equal(readFileSync(pidFile, 'latin1'), `${first.pid}\n`);
       second.kill();
       await assert.rejects(upgraded, failsWith('CHILD_EXITED', /ended with SIGKILL/));
       assert.equal(await whoAnswers(address), first.pid);
       assert.equal(readFileSync(pidFile, 'latin1'), `${first.pid}\n`);
-      // And the next attempt succeeds.
+      // The next attempt succeeds.
       const again = upgradeIn(first, { probationMs: 10 });
       const third = await program.next();
       await createUpgraderIn(third, { pidFile });
@@ -215,14 +215,14 @@ describe('an upgrade', () => {
       const first = await program.next();
       await createUpgraderIn(first);
       const address = await serveIn(first);
-      // A connection that keeps the first one draining to the end of the test.
+      // A connection that keeps the first process draining until the end of the test.
       const held = connect(Number(address.split(':')[1]), '127.0.0.1');
       t.after(() => held.destroy());
       await once(held, 'connect');
       const one = await replace(program, first);
       await serveIn(one.second);
       await one.upgraded;
-      // Refused with a deadline as long as the first one accepts, and only then.
+      // Refused at the deadline while the first process accepts, and only then.
       const early = upgradeIn(one.second, { timeoutMs: 50 });
       await assert.rejects(early, failsWith('PARENT_ALIVE', /still accepts after 50 ms/));
       const waiting = upgradeIn(one.second);
@@ -237,7 +237,7 @@ describe('an upgrade', () => {
       await createUpgraderIn(third);
       assert.equal(await serveIn(third), address);
       assert.equal((await waiting).pid, third.pid);
-      // Three at once: one serves, two have let go.
+      // Three at once: one serves, two have released their sockets.
       await one.second.run(({ servers }) => void servers.http?.close());
       assert.equal(await whoAnswers(address), third.pid);
       await first.run(() => 'it is still there');
@@ -275,7 +275,7 @@ describe('an upgrade', () => {
     await createUpgraderIn(first);
     const address = await serveIn(first);
     const port = await first.run(async ({ modules, kept }) => {
-      // Any free port is in nobody's way; that port again is.
+      // Any free port conflicts with nothing. The same port again does.
       const any = modules.net.createServer();
       await new Promise<void>((resolve) => any.listen(0, '127.0.0.1', resolve));
       const { port: free } = any.address() as { port: number };
@@ -302,7 +302,7 @@ describe('an upgrade', () => {
     await createUpgraderIn(first);
     await becomeReady(first);
     assert.equal(await first.run(({ upgrader }) => upgrader.state), null);
-    // Close to the limit: 5 bytes are the format's own.
+    // Close to the limit: the format itself takes 5 bytes.
     const upgraded = first.run(async ({ upgrader, kept }) => {
       kept.big = Buffer.alloc(16 * 1024 * 1024 - 100, 7);
       await upgrader.upgrade({ state: { when: new Date(5), map: new Map([['a', 1n]]), big: kept.big } });

@@ -18,7 +18,7 @@ describe('zero status shows', () => {
     const before = await statusOf(t, zero);
     const [worker] = before.generations[0]?.workers ?? [];
     assert.ok(worker?.usage, 'no usage');
-    // A Node process that has started has used some hundredths of a second and some megabytes.
+    // A started Node process has used some hundredths of a second and some megabytes.
     assert.ok(worker.usage.cpu_seconds > 0 && worker.usage.cpu_seconds < 60, `${worker.usage.cpu_seconds}`);
     assert.ok(worker.usage.memory_bytes > 20 * 2 ** 20, `${worker.usage.memory_bytes}`);
     assert.ok(worker.usage.interval_ms > 0);

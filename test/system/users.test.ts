@@ -11,7 +11,7 @@ interface Service {
   readonly name: string;
   readonly zero: Zero;
   readonly folder: string;
-  /** Absolute; null: without a file. */
+  /** An absolute path; null: without a file. */
   readonly config: string | null;
 }
 
@@ -24,7 +24,7 @@ interface User {
 
 const COMMAND = ['run', '--', process.execPath, 'app.js'];
 
-/** Starts both services of a user. Their directories outside the folder are removed at the end of the test. */
+/** Starts both services of a user. Their directories outside of the test's one are removed at the end of the test. */
 async function startBoth(t: TestContext, as: Operator, folder: string): Promise<[Service, Service]> {
   const [one, two] = [join(folder, 'one'), join(folder, 'two')];
   for (const directory of [one, two]) writeService(as, directory);
@@ -86,11 +86,11 @@ it(
     assert.equal(new Set(all.map(({ name }) => name)).size, 6);
 
     const work = async ({ as, services: [one, two] }: User): Promise<void> => {
-      // By the file next to it, by the file from elsewhere, and by name.
+      // By the file in the directory, by the file from elsewhere, and by name.
       assert.equal(await reached(t, as, one.folder), one.zero.pid);
       assert.equal(await reached(t, as, folder, '--config', one.config ?? ''), one.zero.pid);
       assert.equal(await reached(t, as, folder, '--name', two.name), two.zero.pid);
-      // Two run, so one has to be specified.
+      // Two are running, so one must be specified.
       assert.equal(await reached(t, as, two.folder), -2);
       const reloaded = await Promise.all([
         runIn(t, as, one.folder, 'reload'),
@@ -112,7 +112,7 @@ it(
     assert.equal(await reached(t, login, folder, '--name', cron.services[1].name), cron.services[1].zero.pid);
     assert.equal(await reached(t, login, cron.services[0].folder), cron.services[0].zero.pid);
 
-    // Nobody reaches the services of another user, but root does.
+    // No user except root reaches the services of another user.
     for (const { name, config } of [...cron.services, ...root.services]) {
       const args = config === null ? ['--name', name] : ['--config', config];
       const code = await reached(t, user.as, folder, ...args);

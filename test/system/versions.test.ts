@@ -25,7 +25,7 @@ function recorded(name: string): RecordedExchange {
   return found;
 }
 
-/** The JSON documents in an answer whose lines are not longer than a chunk. */
+/** The JSON documents in a response whose lines are not longer than a chunk. */
 const documentsOf = (answer: string): unknown[] =>
   answer
     .split(/\r?\n/)
@@ -88,7 +88,7 @@ describe('a supervisor', () => {
     await nextReady(puppets);
     const verdict = documentsOf(await reloading.answer).at(-1);
     assert.equal((verdict as { verdict: { outcome: string } }).verdict.outcome, 'promoted');
-    // The field of `error-unknown-field` is known by now.
+    // The field of `error-unknown-field` exists in the meantime.
     for (const name of ['status-serving', 'history', 'logs', 'signal', 'error-wrong-state']) {
       const { request, answer } = recorded(name);
       const text = await (await rawControl(t, zero, requestText(request))).answer;

@@ -44,7 +44,7 @@ interface Watched {
   readonly server: string;
 }
 
-/** Release folders behind the symlink `current`, whose first release serves. */
+/** Release directories behind the symlink `current`. The first release serves. */
 async function start(scope: Scope): Promise<Watched> {
   const folder = temporaryFolder(scope);
   const server = join(folder, 'current', 'server');

@@ -52,7 +52,7 @@ describe('a command that follows a killed supervisor', () => {
     watching.type('\u0003');
     assert.deepEqual(await watching.finished, { code: 0, signal: null });
     const { text, wrapped } = watching.screen;
-    // The last status before, the two messages, and the first status after them.
+    // The last status before the kill, the two messages, and the first status after them.
     assert.equal(text.match(/generation 1 {2}serving/g)?.length, 2, text);
     assert.equal(text.match(/^zero: /gm)?.length, 2, text);
     assert.deepEqual(wrapped, []);
@@ -163,13 +163,13 @@ describe('a command that follows zero ends with its reader', () => {
       child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
         text += chunk;
       });
-      // head ends with the first line.
+      // head exits after the first line.
       await once(child.stdout, 'data');
       let isClosed = false;
       void closed.then(() => {
         isClosed = true;
       });
-      // The kernel reports a missing reader with a write, and the command ends with the one after it.
+      // The kernel reports a missing reader at a write, and the command ends at the next one.
       for (let line = 1; !isClosed; line += 1) {
         await incumbent.write(1, `more ${line}\n`);
         await command(t, zero, 'abort');

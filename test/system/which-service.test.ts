@@ -65,11 +65,11 @@ describe('a moved config file of a running service', () => {
         JSON.parse((await runIn(t, me, folder, 'status', '--json', '--config', file)).stdout || '{}').pid;
       for (const file of ['symlink.yaml', 'hard.yaml', './web.yaml', '../web.yaml'.replace('..', folder)])
         assert.equal(await found(file), zero.pid, file);
-      // As editors save: another file is renamed over it.
+      // Like an editor that saves: another file is renamed over it.
       renameSync(writeUnnamedConfig(join(folder, 'new'), ['app.js']), config);
       assert.equal(await found('web.yaml'), zero.pid);
       assert.equal((await runIn(t, me, folder, 'reload', '--config', 'web.yaml')).code, 0);
-      // The file of the release that serves now is the one that is known.
+      // Only the file of the serving release is recorded.
       renameSync(config, join(folder, 'moved.yaml'));
       assert.equal(await found('moved.yaml'), zero.pid);
       const other = writeUnnamedConfig(join(folder, 'unrelated.yaml'), ['app.js']);

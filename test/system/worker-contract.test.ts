@@ -11,12 +11,12 @@ import { startReporter, variablesOf } from '../support/reporter-service.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, startZero, type Zero } from '../support/zero.ts';
 
-/** zero started by a shell that does something first, in the same process. */
+/** zero started by a shell that runs this first, in the same process. */
 function after(shell: string): [string, ...string[]] {
   return ['sh', '-c', `${shell}; exec "$@"`, 'sh', ...ZERO_COMMAND];
 }
 
-/** The socket that a listener has in the supervisor, as /proc names it: `socket:[inode]`. */
+/** The socket of a listener in the supervisor, in the form of /proc: `socket:[inode]`. */
 async function socketOf(zero: Zero, listener: string): Promise<string> {
   const { fd } = await zero.fact('listener_bound', { listener });
   return readlinkSync(`/proc/${zero.pid}/fd/${fd}`);
@@ -31,7 +31,7 @@ function assertDescriptors(report: Puppet, numbers: readonly number[]): void {
   );
 }
 
-/** SigPnd, SigBlk and SigIgn of proc_pid_status(5), as the service prints them. */
+/** SigPnd, SigBlk and SigIgn of proc_pid_status(5), printed by the service. */
 async function signalLines(zero: Zero): Promise<string[]> {
   const lines: string[] = [];
   for await (const line of createInterface({ input: zero.process.stdout as Readable })) {
@@ -49,7 +49,7 @@ describe('the descriptors of a service', () => {
       const folder = temporaryFolder(t);
       const { zero, report } = await startReporter(t, {
         folder,
-        // What zero itself was started with is none of the service's business.
+        // Descriptors that zero itself inherited are not passed to the service.
         command: after('exec 4</dev/null 5</dev/null 7</dev/zero 9</etc/passwd'),
         listeners: [
           { name: 'late', address: '127.0.0.1:0', socket_fd: 300 },
@@ -119,12 +119,12 @@ describe('a service process', () => {
   });
 
   it('has the default action of every signal, and none is blocked', DEADLINE, async (t) => {
-    // perl, which the reporter is written in, ignores SIGFPE; the shell changes nothing.
+    // The reporter is written in perl, which ignores SIGFPE. The shell changes nothing.
     const script =
       'while read -r line; do case $line in Sig*) echo "$line";; esac; done </proc/self/status; exec sleep 1000';
     const zero = startZero(t, {
       config: { service: { listeners: [], runtime: { path: '/bin/sh', args: ['-c', script] } } },
-      // What nohup, cron and some shells leave behind: ignored signals pass through execve(2), and so does the mask.
+      // The effect of nohup, cron and some shells: ignored signals and the mask are preserved by execve(2).
       command: [
         'perl',
         '-MPOSIX',
@@ -176,7 +176,7 @@ describe('a service process', () => {
         runtime: { directory: join(folder, 'current'), path: 'bin/service', args: ['x'] },
       });
       assert.equal(service.report.announcement.cwd, join(folder, 'one'));
-      // The last component is executed as written; the interpreter of a script is the kernel's doing.
+      // The last component is executed as written. The kernel executes the interpreter of a script.
       assert.deepEqual(service.report.argv.slice(-2), [join(folder, 'one/bin/service'), 'x']);
       unlinkSync(join(folder, 'current'));
       symlinkSync('two', join(folder, 'current'));
@@ -217,7 +217,7 @@ describe('a service that runs as another user', () => {
     if (!requireRoot(t, 'to start a service as another user')) return;
     const nobody = account('nobody');
     const { report } = await startReporter(t, {
-      // Groups of zero's own that must not be passed on.
+      // Groups of zero itself, which must not be passed on.
       command: ['setpriv', '--groups=0,4,24', '--', ...ZERO_COMMAND],
       runtime: { user: 'nobody', directory: '/', umask: '0077', limits: { nofile: '64:128' } },
     });

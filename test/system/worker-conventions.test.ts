@@ -120,7 +120,7 @@ describe('the conventions', () => {
     assert.equal(variables.get('FPM_SOCKETS'), `127.0.0.1:${local}=6,0.0.0.0:${wild}=7,${path}=9`);
     const others = [...variables.keys()].filter((name) => /^(LISTEN|SERVER_STARTER|EINHORN)_/.test(name));
     assert.deepEqual(others, []);
-    // Every service gets those of zero.
+    // Every service gets the variables of zero.
     assert.ok(variables.has('ZERO_LISTENERS') && !variables.has('NOTIFY_SOCKET'));
     assert.deepEqual(zero.log.all('warning'), []);
   });

@@ -9,7 +9,7 @@ import { startReporter, variablesOf } from '../support/reporter-service.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE } from '../support/zero.ts';
 
-/** What zero is told about its own sockets and manager: by systemd, by another zero, by other managers of sockets. */
+/** Variables for zero's own sockets and manager: from systemd, from another zero, from other socket managers. */
 const OF_ZERO_ITSELF: Readonly<Record<string, string>> = {
   LISTEN_FDS: '2',
   LISTEN_PID: '4242',
@@ -86,7 +86,7 @@ const AWKWARD: Readonly<Record<string, string>> = {
   PATH: '/nonexistent/bin',
 };
 
-/** The variables that no convention added, in latin1, in the order of their names. */
+/** The variables without those of conventions, in latin1, sorted by name. */
 function withoutConventions(report: Puppet): Record<string, string> {
   const variables = [...variablesOf(report)].filter(([name]) => !CONVENTIONS.includes(name));
   return Object.fromEntries(variables.filter(([name]) => name !== 'PUPPET_SOCKET').sort());
@@ -254,7 +254,7 @@ describe('the environment of a service', () => {
     const from = zero.cursor;
     zero.signal('SIGHUP');
     await zero.fact('handover_finished', { outcome: 'failed' }, from);
-    // Nothing is written any more: copies for a rollback are made in the background.
+    // All files have been written: copies for a rollback are made in the background.
     for (const generation of [1, 2]) await zero.fact('executable_kept', { generation });
     const written = ['run', 'data'].flatMap((name) => filesBelow(join(zero.folder, name)));
     assert.ok(written.some((path) => path.endsWith('state.json')));

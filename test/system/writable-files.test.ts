@@ -12,7 +12,7 @@ import type { Scope } from '../support/temporary.ts';
 import { DEADLINE, runZero, startZero, type Zero } from '../support/zero.ts';
 import { writeConfig } from '../support/zero-config.ts';
 
-/** A script that only waits; more bytes make it another release. */
+/** A script that only waits. Additional bytes make it another release. */
 function writeProgram(file: string, comment = ''): string {
   writeFileSync(file, `#!/bin/sh\n# ${comment}\nwhile :; do sleep 100; done\n`);
   chmodSync(file, 0o755);
@@ -20,9 +20,9 @@ function writeProgram(file: string, comment = ''): string {
 }
 
 interface Place {
-  /** Every user may enter it, and only root may write to it. */
+  /** Every user may enter the directory, and only root may write to it. */
   readonly folder: string;
-  /** The executable in a directory of its own. */
+  /** The executable in a separate directory. */
   readonly app: string;
   readonly directory: string;
 }
@@ -72,7 +72,7 @@ describe('root with a config that every user can write to', () => {
         assert.match(text, reason);
       }
     }
-    // As /tmp is.
+    // The mode of /tmp.
     chmodSync(folder, 0o1777);
     assert.equal((await check(t, file)).code, 0);
   });

@@ -1,4 +1,4 @@
-// What zero reports when a service wants an address that it cannot have, or listens where no listener is.
+// The reports of zero about a service that binds an address of zero, or listens on an address without a listener.
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -12,7 +12,7 @@ import { type Scope, temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, startZero, type Zero } from '../support/zero.ts';
 import { environmentList, type RawConfig } from '../support/zero-config.ts';
 
-/** Answers on the first address and listens on the others, all of them by their addresses: `app.js ADDRESS...`. */
+/** Responds on the first address and listens on the others, all given as addresses: `app.js ADDRESS...`. */
 const APP = `
 const { createServer } = require('node:http');
 const answer = (_, response) =>
@@ -28,7 +28,7 @@ process.on('SIGTERM', () => process.exit(0));
 `;
 
 interface Wanted {
-  /** What the app listens on. */
+  /** The addresses of the app. */
   readonly addresses: readonly string[];
   readonly listeners: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
@@ -62,7 +62,7 @@ function start(scope: Scope, wanted: Wanted): Zero {
   return startZero(scope, { folder, config: configOf(folder, wanted) });
 }
 
-/** The failure that a handover ended with. */
+/** The failure of a handover. */
 async function failureOf(
   zero: Zero,
   handover: number,
