@@ -19,7 +19,7 @@ function documents(): string[] {
   return [...readdirSync(ROOT), ...inFolders].filter((name) => name.endsWith('.md')).sort();
 }
 
-/** The lines of prose with their numbers: no tables, code, or lines of one word, such as an address. */
+/** The lines of prose with their numbers, without tables, code, and lines of one word such as an address. */
 function* proseLines(text: string): Generator<readonly [number: number, line: string]> {
   let inCode = false;
   for (const [index, line] of text.split('\n').entries()) {
@@ -31,7 +31,7 @@ function* proseLines(text: string): Generator<readonly [number: number, line: st
 
 type Words = readonly (readonly [RegExp, string])[];
 
-/** Words that this project does not use in documents, each with those that it uses instead. */
+/** Words that documents of this project avoid, each with its replacement. */
 const WORDS: Words = [
   [/\bwithout a word\b/, 'unexpectedly'],
   [/\bthere is no such\b/, '"unknown", "does not exist"'],
@@ -63,7 +63,7 @@ const MESSAGE_WORDS: Words = [
 /** The text outside of code blocks and code spans. */
 const prose = (text: string): string => text.replaceAll(/^```.*?^```$/gms, '').replaceAll(/`[^`\n]*`/g, '');
 
-/** The anchors of a document's headings, as GitHub makes them. */
+/** The anchors of a document's headings, as GitHub generates them. */
 function anchors(text: string): Set<string> {
   const headings = text.replaceAll(/^```.*?^```$/gms, '').matchAll(/^#+ (.*)$/gm);
   return new Set(
@@ -88,7 +88,7 @@ function deadLinks(name: string): string[] {
   });
 }
 
-/** Paths of files that a document names and that do not exist. In ARCHITECTURE.md they begin in src as well. */
+/** Paths of missing files in a document. In ARCHITECTURE.md they may also start in src. */
 function deadPaths(name: string): string[] {
   const spans = [...read(name).matchAll(/`([\w.-]+(?:\/[\w.-]+)+)`/g)].map(([, path = '']) => path);
   const paths = spans.filter(
@@ -98,14 +98,14 @@ function deadPaths(name: string): string[] {
   return paths.filter((path) => ![path, join('src', path)].some((known) => existsSync(join(ROOT, known))));
 }
 
-/** The words on the left that some lines have, with their numbers. */
+/** The avoided words in these lines, with line numbers. */
 function wrongWords(words: Words, lines: Iterable<readonly [number, string]>): string[] {
   return [...lines].flatMap(([number, line]) =>
     words.filter(([word]) => word.test(line)).map(([word, better]) => `${number}: ${word}, write ${better}`),
   );
 }
 
-/** The texts in quotes of a source file, with the numbers of their lines. Comments and names of modules are left out. */
+/** The quoted texts of a source file with line numbers. Comments and module names are omitted. */
 function* messages(text: string): Generator<readonly [number: number, message: string]> {
   const code = text.replaceAll(/\/\*.*?\*\//gs, (comment) => comment.replaceAll(/[^\n]/g, ' '));
   for (const [index, line] of code.split('\n').entries()) {
@@ -155,7 +155,7 @@ describe('the documentation', () => {
       assert.deepEqual(deadLinks(name), []);
     });
 
-    // Earlier entries name files as they were.
+    // Earlier entries contain the file names of their time.
     if (name !== 'CHANGELOG.md') {
       it(`${name} mentions existing files only`, () => {
         assert.deepEqual(deadPaths(name), []);

@@ -7,10 +7,10 @@ import { ROOT } from '../support/paths.ts';
 /** A longer file has more than one subject. */
 const MAX_LINES = 350;
 
-/** A shorter file has to be read with its neighbours: it joins the code that uses it. */
+/** A shorter file cannot be understood without its neighbours. Its code belongs to the code that uses it. */
 const MIN_LINES = 21;
 
-/** Why a file may be shorter. */
+/** The reason for a shorter file. */
 const SHORT_FILES: Readonly<Record<string, string>> = {
   'src/admin/dashboard/assets.ts': 'replaced as a whole when it is bundled (scripts/page-assets.js)',
   'src/cli/main.ts': 'entry point of the command: everything else is loaded from here',

@@ -4,7 +4,7 @@ import { checkOne, fuzz } from '../fuzz/run.ts';
 import { keptInputs } from '../fuzz/target.ts';
 import { TARGETS } from '../fuzz/targets.ts';
 
-/** Inputs for each parser: together they take a few seconds. */
+/** The number of inputs for each parser. Together they take a few seconds. */
 const INPUTS: Readonly<Record<string, number>> = {
   config: 60,
   requests: 150,
@@ -16,7 +16,7 @@ const INPUTS: Readonly<Record<string, number>> = {
   output: 3_000,
 };
 
-/** The right outcomes of inputs that once broke a parser. */
+/** The correct outcomes of inputs that once broke a parser. */
 const FOUND: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   requests: {
     'found-answered-before-its-end.txt': '404',
@@ -51,7 +51,7 @@ describe('a parser of input from outside returns a valid value or refuses', () =
       t.after(() => target.close?.());
       const count = INPUTS[name] ?? 0;
       const { outcomes } = await fuzz(target, 1, (inputs) => inputs >= count);
-      // Not everything is refused at the first byte.
+      // The parser does not refuse every input at its first byte.
       assert.ok(outcomes.size > 1, [...outcomes.keys()].join());
     });
   }

@@ -13,7 +13,7 @@ import { ROOT } from '../support/paths.ts';
 
 const MAIN = 'src/cli/main.ts';
 
-/** Files named with what they import; main reaches those in `alive`, by default all. */
+/** Files with their imports. The main file imports those in `alive`, by default all. */
 function check(sources: Record<string, string>, alive: readonly string[] = Object.keys(sources)): string[] {
   const imports = alive.map((path) => `import '${path.replace('src/', '../')}';\n`).join('');
   return checkImports(new Map(Object.entries({ [MAIN]: imports, ...sources })));

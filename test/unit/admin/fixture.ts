@@ -10,7 +10,7 @@ import { type Scope, temporaryFolder } from '../../support/temporary.ts';
 import { talk } from '../control/fixture.ts';
 import { statusWith } from './status.ts';
 
-/** A socket that listens in a folder of its own. */
+/** A listening socket in a new directory. */
 function listening(scope: Scope): { fd: number; path: string } {
   const path = join(temporaryFolder(scope), 'admin.sock');
   const fd = openSocket('unix', 'stream');
@@ -19,7 +19,7 @@ function listening(scope: Scope): { fd: number; path: string } {
   return { fd, path };
 }
 
-/** What an endpoint shows, to be changed by the test. */
+/** The data of an endpoint, which the test can change. */
 export class FakeSource {
   now: StatusDocument = statusWith();
   read: Readings = { workers: [], connections: new Map(), listeners: [] };
@@ -49,7 +49,7 @@ export class FakeSource {
   }
 }
 
-/** An endpoint on a socket of its own, closed at the end of the test. */
+/** An endpoint on a new socket, closed at the end of the test. */
 export async function serveAdmin(scope: Scope, ownHost: string | null = null) {
   const { fd, path } = listening(scope);
   const source = new FakeSource();
@@ -60,7 +60,7 @@ export async function serveAdmin(scope: Scope, ownHost: string | null = null) {
   return { path, source, warnings, admin, server };
 }
 
-/** The same with an answer of the test's own. */
+/** The same with a handler of the test. */
 export async function serveAnswer(
   scope: Scope,
   options: Omit<AdminServerOptions, 'fd' | 'warn' | 'ownHost'>,
@@ -73,7 +73,7 @@ export async function serveAnswer(
 
 export interface Got {
   readonly status: number;
-  /** In small letters. */
+  /** Names in lower case. */
   readonly headers: ReadonlyMap<string, string>;
   readonly body: string;
 }
@@ -91,7 +91,7 @@ export function parse(text: string): Got {
   };
 }
 
-/** One request and its answer. */
+/** Sends one request, and returns the response. */
 export async function get(
   scope: Scope,
   path: string,

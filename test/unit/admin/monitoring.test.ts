@@ -7,7 +7,7 @@ import { typesIn } from '../../support/exposition.ts';
 import { expressionsOf, MONITORING } from '../../support/monitoring.ts';
 import { FakeSource } from './fixture.ts';
 
-/** Everything that a query can name: histograms have three series. */
+/** Every name for a query: a histogram has three series. */
 async function series(): Promise<Set<string>> {
   const types = typesIn(await new Metrics(new FakeSource()).text());
   return new Set(

@@ -6,7 +6,7 @@ import { connect, ManualTimers, received, talk } from '../control/fixture.ts';
 import { get, parse, serveAdmin, serveAnswer } from './fixture.ts';
 import { CANARY, STOPPING, statusWith } from './status.ts';
 
-/** Until the server ends the connection. */
+/** Everything received until the server ends the connection. */
 function whatIsSaidTo(socket: Socket): Promise<string> {
   socket.once('end', () => socket.end());
   return received(socket);

@@ -42,7 +42,7 @@ export const DOWN: ServiceStatus = {
 
 export const STOPPING: ServiceStatus = { ...UP, state: 'stopping', summary: 'zero is stopping' };
 
-/** An instance whose generation 1 serves, but for what is changed. */
+/** An instance whose generation 1 serves, with these changes. */
 export function statusWith(changes: Partial<StatusDocument> = {}): StatusDocument {
   const release = { path: '/bin/app', directory: '/srv' };
   return {
@@ -66,7 +66,7 @@ export function statusWith(changes: Partial<StatusDocument> = {}): StatusDocumen
 
 const release = { path: '/bin/app2', directory: '/srv' };
 
-/** The same with a candidate that has a fifth of the new connections. */
+/** The same with a candidate that gets a fifth of the new connections. */
 export const CANARY: StatusDocument = statusWith({
   handover: {
     id: 2,

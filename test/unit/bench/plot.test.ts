@@ -38,7 +38,8 @@ test('axes begin at 0 and end at or above the greatest value, in steps of 1, 2 o
 
 test('a plot places the largest values at the ends of the axes, and escapes its texts', () => {
   const text = svg('listeners', [{ ...panel, title: 'a < b' }]);
-  // 300 x 200 with the axes from 52 to 282 and from 166 up to 34; the vertical axis ends at 50, the horizontal one at 100.
+  // 300 x 200 with the axes from 52 to 282 and from 166 up to 34. The vertical axis ends at 50, the horizontal one at
+  // 100.
   assert.match(text, /<polyline class="line" points="54\.3,158\.1 282,86\.8"\/>/);
   assert.match(text, /<path class="limit" d="M278,30 l8,8 m0,-8 l-8,8"\/>/);
   assert.match(text, /a &lt; b, ms/);

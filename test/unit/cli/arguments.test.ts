@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { parseArguments } from '../../../src/cli/arguments.ts';
 
-/** The exit code of a command line, and the lines that it wrote to standard error. */
+/** The exit code of a command line, and its lines on standard error. */
 async function run(t: TestContext, ...argv: string[]): Promise<{ code: number; lines: string[] }> {
   const lines: string[] = [];
   const mock = t.mock.method(console, 'error', (line: string) => lines.push(line));

@@ -37,7 +37,7 @@ service:
   return file;
 }
 
-/** What a supervisor that was started from this file writes into its runtime directory. */
+/** Writes the same record as a supervisor that was started from this file. */
 function record(directory: string, name: string, file: string | null, more: object = {}): void {
   const loaded = file === null ? null : loadConfig(file);
   assert.ok(loaded === null || 'config' in loaded);
@@ -53,7 +53,7 @@ function record(directory: string, name: string, file: string | null, more: obje
   writeFileSync(join(directory, 'instance.json'), JSON.stringify(document));
 }
 
-/** Two instances, a and b, each with a config file of its own. */
+/** Two instances, a and b, each with its own config file. */
 function two(t: TestContext): { at: CliFixture; a: string; b: string } {
   const at = cliFixture(t);
   const [a, b] = [configFile(t), configFile(t)];
@@ -99,7 +99,7 @@ describe('--config finds', () => {
     const other = configFile(t);
     const loaded = loadConfig(other);
     assert.ok('config' in loaded && loaded.identity);
-    // As recorded before the file was removed, and its inode got a new file.
+    // Recorded before the file was removed, and its inode was reused by a new file.
     const config_file = { path: a, ...loaded.identity, birth_ns: '1' };
     rmSync(a);
     record(join(at.root, 'a'), 'a', null, { config_file });
@@ -127,7 +127,7 @@ describe('--config finds', () => {
     assert.match(await refused(at, { config }), /^3 /);
     record(runtime, 'example', config);
     assert.equal(await found(at, { config }), 'example');
-    // A copy with the same directory is another file.
+    // A copy in the same directory is another file.
     const copy = configFile(t, `{ runtime_directory: ${runtime} }`);
     assert.match(await refused(at, { config: copy }), /^3 /);
   });

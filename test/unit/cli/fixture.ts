@@ -10,20 +10,20 @@ export interface CliFixture {
   readonly root: string;
   readonly context: CommandContext;
   readonly interrupt: () => void;
-  /** Everything written so far. */
+  /** The output so far. */
   readonly out: () => string;
   readonly err: () => string;
-  /** Resolves as soon as this text has been written to err. */
+  /** Resolves when this text has been written to err. */
   shown(text: string): Promise<void>;
   /** The same for out. */
   printed(text: string): Promise<void>;
-  /** Calls what was asked for each second. */
+  /** Runs the callback of each second. */
   readonly tick: () => void;
-  /** A supervisor of this name. */
+  /** Starts a supervisor with this name. */
   run(name: string): Promise<{ control: FakeControl; views: FakeViews; server: ControlServer; path: string }>;
 }
 
-/** A machine with nothing but a folder for instances, and somebody at a terminal or not. */
+/** A machine with only a directory for instances, with or without a terminal. */
 export function cliFixture(
   scope: Scope,
   options: { interactive?: boolean; size?: Size; environment?: Record<string, string> } = {},

@@ -192,7 +192,7 @@ it('zero init escapes specifiers and variables of systemd', () => {
 });
 
 describe('a known program', () => {
-  /** What is guessed of a command in a folder with these files. */
+  /** The guesses for a command in a directory with these files. */
   function guessed(t: TestContext, command: string, files: Readonly<Record<string, string>>) {
     const folder = mkdtempSync(join(tmpdir(), 'zero-init-'));
     t.after(() => rmSync(folder, { recursive: true }));

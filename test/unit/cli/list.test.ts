@@ -12,7 +12,7 @@ const ONCE = { json: false, watch: false };
 const WATCH = { json: false, watch: true };
 const SIZE = { columns: 120, rows: 24 };
 
-/** Accepts a connection and says nothing, as a supervisor that is stopped does. */
+/** Accepts a connection and sends nothing, like a stopped supervisor. */
 async function silent(t: TestContext, at: CliFixture, name: string): Promise<void> {
   const directory = join(at.root, name);
   mkdirSync(directory);
@@ -116,7 +116,7 @@ describe('zero list', () => {
         ['hung-1', 'not answering'],
         ['hung-2', 'not answering'],
         ['hung-3', 'not answering'],
-        // Its own status says another name than its directory.
+        // The name in its own status differs from its directory.
         ['example', 'up'],
       ].sort(),
     );
@@ -218,7 +218,7 @@ describe('zero list --watch', () => {
       views.events.report({ event: 'warning', about: 'x', message: 'y' });
       await at.printed(name);
     }
-    // It has 2 s to answer. Nothing is drawn of it until then.
+    // It has 2 s to respond. Its line is drawn only then.
     assert.ok(performance.now() - started < 2000, 'the others waited');
     assert.doesNotMatch(at.out(), /halted/);
     await at.printed('not answering');

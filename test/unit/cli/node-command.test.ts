@@ -32,7 +32,7 @@ describe('a command', () => {
       ['env', '--split-string=A="1 2" B=3'],
     ])
       assert.deepEqual(whatStarts([...before, 'node', 'app.js']), { kind: 'node' }, before.join(' '));
-    // Nothing of the environment reaches it, or nobody knows what it executes.
+    // The environment does not reach it, or its program is unknown.
     for (const before of [
       ['env', '-i'],
       ['env', '-'],
@@ -167,7 +167,7 @@ describe('a command', () => {
       const advice = `Start node itself: zero run --listen 8080 --listen :81 -- ${instead}`;
       assert.ok(message.endsWith(advice) || message.includes(`${advice}. zero `), message);
     }
-    // dash does not execute its last command in its own place.
+    // dash forks for its last command instead of executing it.
     for (const [text, instead] of [
       ['node app.js', 'node app.js'],
       ['A=1 node app.js', "dash -c 'A=1 exec node app.js'"],

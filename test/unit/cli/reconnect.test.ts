@@ -12,7 +12,7 @@ const BACK = 'zero: the supervisor is running again\n';
 
 const RELOAD: ReloadOptions = { preview: false, replace: false, wait: true, json: false };
 
-/** A command that waits for handover 2 of a supervisor that has died; something starts it again, or nothing does. */
+/** A command that waits for handover 2 of a dead supervisor, which is restarted or not. */
 async function lose(t: TestContext, restarts: boolean): Promise<{ at: CliFixture; code: Promise<number> }> {
   const at = cliFixture(t);
   const { control, server } = await at.run('example');
@@ -79,7 +79,7 @@ test('a verdict that is unknown to the next supervisor exits with 1 and the reas
   const at = cliFixture(t);
   const { control, server } = await at.run('example');
   control.isRestarted = true;
-  // The number of the handover is 3 then, which the other one does not know.
+  // The number of the handover is then 3, which the other supervisor does not know.
   control.reloads.push({ options: { ...RELOAD, timeoutMs: null, label: null }, verdict: () => {} });
   const code = reload(RELOAD, at.context);
   await control.until(() => control.reloads.length === 2);

@@ -8,7 +8,7 @@ import { ROOT } from '../../support/paths.ts';
 
 const REFERENCE = readFileSync(join(ROOT, 'docs', 'reference', 'commands.md'), 'utf8');
 
-/** The words behind a flag in what completes the command line in fish. */
+/** The words after a flag in the fish completion. */
 async function defined(flag: RegExp): Promise<Set<string>> {
   const write = process.stdout.write;
   let text = '';

@@ -33,8 +33,7 @@ const COMMANDS: Readonly<Record<string, (context: CommandContext) => Promise<num
 for (const exchange of recordedExchanges(1)) {
   const run = COMMANDS[exchange.name];
   if (run === undefined) continue;
-  // An older supervisor refuses fields that it does not know, so those that were added later are left out unless they
-  // are asked for.
+  // An older supervisor refuses unknown fields, so later fields are omitted unless an option needs them.
   test(`a command without options sends only the fields of the first version: ${exchange.name}`, async (t) => {
     const at = cliFixture(t);
     mkdirSync(join(at.root, name));

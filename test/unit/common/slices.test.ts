@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { inSlices } from '../../../src/common/slices.ts';
 
-/** Turns of an event loop by hand. */
+/** Turns of an event loop that the test runs. */
 function turns() {
   const waiting: (() => void)[] = [];
   let time = 0;

@@ -11,7 +11,7 @@ const GUIDE = readdirSync(RECIPES)
   .map((name) => readFileSync(join(RECIPES, name), 'utf8'))
   .join('');
 
-/** Configs of zero in examples/programs, as DIRECTORY/FILE. */
+/** zero's configs in examples/programs, as DIRECTORY/FILE. */
 const configs = readdirSync(EXAMPLES, { recursive: true, encoding: 'utf8' }).filter((name) =>
   name.endsWith('.yaml'),
 );

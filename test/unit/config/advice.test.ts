@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { adviceOn, formatProblem, parseConfig } from '../../../src/config/index.ts';
 import { problemsOf, runtime, service } from './fixture.ts';
 
-/** What is said of a valid config, as `line:column: message`. */
+/** The advice on a valid config, as `line:column: message`. */
 function adviceFor(text: string): string[] {
   const parsed = parseConfig(text, 'f');
   if ('problems' in parsed) assert.fail(parsed.problems.map(formatProblem).join('\n'));

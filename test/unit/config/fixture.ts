@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type Config, formatProblem, parseConfig } from '../../../src/config/index.ts';
 
-/** The config that a text describes; fails with its problems. */
+/** The config in a text. Fails with its problems. */
 export function configOf(text: string): Config {
   const result = parseConfig(text, 'zero.yaml');
   if ('problems' in result) assert.fail(result.problems.map(formatProblem).join('\n'));
@@ -16,12 +16,12 @@ export function problemsOf(text: string): string[] {
     : [];
 }
 
-/** A service with the given lines under `service`, each indented as written there. The first of them is line 3. */
+/** A service with the given lines under `service`, each indented as there. The first of them is line 3. */
 export function service(...lines: string[]): string {
   return `service:\n  runtime: { path: /bin/app }\n${lines.map((line) => `  ${line}\n`).join('')}`;
 }
 
-/** A service with these keys in its runtime, in flow style on line 1, the first at column 45. */
+/** A service with these keys in its runtime, in flow style on line 1. The first key is at column 45. */
 export function runtime(keys: string): string {
   return `service: { runtime: { path: /opt/app/bin/app, ${keys} } }`;
 }

@@ -29,7 +29,7 @@ async function all<T>(lines: AsyncIterable<T>): Promise<T[]> {
   return found;
 }
 
-/** Somebody on the socket who is no zero. */
+/** A server on the socket that is not zero. */
 async function serverAnswering(t: TestContext, answer: (socket: Socket) => void): Promise<string> {
   const path = join(temporaryFolder(t), 'socket');
   const sockets = new Set<Socket>();

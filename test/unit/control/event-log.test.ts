@@ -47,7 +47,7 @@ describe('kept events', () => {
 
 describe('the stream of events', () => {
   const idOf = (log: EventLog, number: number): string => `${log.epoch}.${number}`;
-  /** [id or what it is, data] of everything that is there now. */
+  /** [id or type, data] of every entry so far. */
   const told = (text: string | null): string[] => (text ?? '').split('\n\n').filter((block) => block !== '');
 
   it('starts with its position, and continues from there', () => {

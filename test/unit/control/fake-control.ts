@@ -66,7 +66,7 @@ export const PROMOTED: Verdict = {
   failure: null,
 };
 
-/** What can be looked at in it. */
+/** The observable data of the supervisor. */
 export class FakeViews implements Views {
   readonly events = new EventLog(() => 0);
   readonly output = new OutputLog();
@@ -138,23 +138,23 @@ export const HISTORY: HistoryDocument = {
   ],
 };
 
-/** Does nothing until the test says so, and remembers what it was asked. */
+/** Does nothing until the test requires it, and records its requests. */
 export class FakeControl implements Control {
   document: StatusDocument = STATUS;
   answer: Answer = { ok: true };
   /** Throws instead of answering. */
   broken = false;
-  /** A supervisor that is killed is started again. */
+  /** A killed supervisor is restarted. */
   isRestarted = false;
   readonly calls: string[] = [];
-  /** How often for its status. */
+  /** The number of status requests. */
   asked = 0;
   readonly reloads: { options: ReloadOptions; verdict: (verdict: Verdict) => void }[] = [];
   readonly rollbacks: { options: RollbackOptions; verdict: (verdict: Verdict) => void }[] = [];
   readonly scales: { options: ScaleOptions; result: (result: ScaleResult) => void }[] = [];
   readonly upgrades: { options: UpgradeOptions; answer: (answer: UpgradeAnswer) => void }[] = [];
   readonly waits: { handover: number | null; verdict: (verdict: Verdict) => void }[] = [];
-  /** What reload and rollback do before they return. */
+  /** Called by reload and rollback before they return. */
   onReload: () => void = () => {};
   readonly #listeners = new Set<(fact: Fact) => void>();
   #waiting: (() => void)[] = [];
@@ -242,10 +242,10 @@ export class FakeControl implements Control {
     return this.#listeners.size;
   }
 
-  /** Resolves as soon as `condition` holds; it is looked at whenever something here changes. */
+  /** Resolves when `condition` holds, which is checked after each change here. */
   async until(condition: () => boolean): Promise<void> {
     while (!condition()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    // Node sends the beginning of an answer on the next tick.
+    // Node sends the beginning of a response on the next tick.
     await turn();
   }
 

@@ -23,7 +23,7 @@ export interface Served {
   readonly warnings: string[];
 }
 
-/** A control server on a socket of its own, closed at the end of the test. */
+/** A control server on a new socket, closed at the end of the test. */
 export async function serve(scope: Scope, options: Partial<ControlServerOptions> = {}): Promise<Served> {
   const folder = temporaryFolder(scope);
   const { path = join(folder, 'control.sock') } = options;
@@ -44,7 +44,7 @@ export async function serve(scope: Scope, options: Partial<ControlServerOptions>
   return { path, folder, control, views, server, warnings };
 }
 
-/** A connection of its own, ended at the end of the test. */
+/** A new connection, ended at the end of the test. */
 export async function connect(scope: Scope, path: string): Promise<Socket> {
   const socket = net.connect({ path, allowHalfOpen: true });
   socket.on('error', () => {});
@@ -53,14 +53,14 @@ export async function connect(scope: Scope, path: string): Promise<Socket> {
   return socket;
 }
 
-/** Everything the other end writes until it ends the connection. */
+/** Everything received until the server ends the connection. */
 export function received(socket: Socket): Promise<string> {
   const chunks: Buffer[] = [];
   socket.on('data', (chunk: Buffer) => chunks.push(chunk));
   return new Promise((resolve) => socket.on('close', () => resolve(Buffer.concat(chunks).toString())));
 }
 
-/** Sends these bytes and returns everything that comes back. */
+/** Sends these bytes and returns the whole response. */
 export async function talk(scope: Scope, path: string, bytes: string | Buffer): Promise<string> {
   const socket = await connect(scope, path);
   const answer = received(socket);
@@ -75,13 +75,13 @@ export interface Answered {
   readonly body: unknown;
 }
 
-/** Splits an answer with a JSON body. */
+/** Splits a response with a JSON body. */
 export function parseAnswer(text: string): Answered {
   const [headers = '', body = ''] = text.split('\r\n\r\n');
   return { status: Number(headers.split(' ')[1]), headers, body: body === '' ? null : JSON.parse(body) };
 }
 
-/** One request and its answer. */
+/** Sends one request, and returns the response. */
 export async function request(
   scope: Scope,
   path: string,
@@ -93,7 +93,7 @@ export async function request(
   return parseAnswer(await talk(scope, path, `${head.join('\r\n')}\r\n\r\n${body}`));
 }
 
-/** Timers that run when the test says so. */
+/** Timers that the test runs. */
 export class ManualTimers implements Timers {
   readonly #set = new Map<number, () => void>();
   #count = 0;
@@ -114,7 +114,7 @@ export class ManualTimers implements Timers {
     return this.#set.size;
   }
 
-  /** Resolves when so many have ever been set. */
+  /** Resolves when this total number of timers has been set. */
   async reached(count: number): Promise<void> {
     while (this.#count < count) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }

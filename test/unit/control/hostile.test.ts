@@ -140,7 +140,7 @@ test('a client that sends nothing, or half a request, is disconnected at its dea
   const answers = [silent, half, body].map(received);
   for (const socket of [silent, half, body]) socket.once('end', () => socket.end());
   await timers.reached(3);
-  // A byte now and then does not help.
+  // A single byte from time to time does not extend the deadline.
   half.write('t');
   timers.fireAll();
   for (const answer of await Promise.all(answers)) {

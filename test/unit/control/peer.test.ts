@@ -24,7 +24,7 @@ const SCRIPT = `
   socket.write(line + ' HTTP/1.1\\r\\nHost: zero\\r\\nContent-Length: ' + body.length + '\\r\\nContent-Type: application/json\\r\\n\\r\\n' + body);
 `;
 
-/** What another user gets from the socket. */
+/** The response of the socket to another user. */
 async function asNobody(
   path: string,
   groups: readonly string[],
@@ -101,7 +101,7 @@ test('a member of the group may not choose the program of an upgrade', { skip },
   };
   const member = await answered(upgrade({ node: '/tmp/evil' }));
   assert.deepEqual([member.path, member.node], [null, null]);
-  // Root is the user of zero here.
+  // The user of zero is root here.
   const body = '{"path":"/opt/zero","node":"/opt/node"}';
   const head = `POST /v1/upgrade HTTP/1.1\r\nHost: zero\r\nContent-Type: application/json\r\nContent-Length: ${body.length}`;
   const root = await answered(talk(t, path, `${head}\r\n\r\n${body}`));

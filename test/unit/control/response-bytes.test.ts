@@ -42,7 +42,7 @@ test('data before a broken connection is read before the error', async (t) => {
   const closed = once(response, 'close');
   response.destroy();
   await closed;
-  // The client has noticed that as well, before anybody reads.
+  // The client has detected that too, before any read.
   for (let turns = 0; turns < 10; turns += 1) await turn();
   const { text, error } = await readAll(bytes);
   assert.equal(text, 'first last');

@@ -26,7 +26,7 @@ function recorded(name: string): RecordedExchange {
   return found;
 }
 
-/** A client of release 0.3.0 and a supervisor that answers with these bytes. */
+/** A client of release 0.3.0 and a supervisor that responds with these bytes. */
 async function clientOf(
   t: TestContext,
   answer: string,
@@ -43,7 +43,7 @@ async function all<T>(lines: AsyncIterable<T>): Promise<T[]> {
   return found;
 }
 
-/** Asks for what was asked for then, and returns every document of the answer. */
+/** Repeats the recorded request, and returns every document of the response. */
 async function askAgain(
   client: ControlClient,
   { method, path }: RecordedExchange['request'],
@@ -81,7 +81,7 @@ const problemOf = async (promise: Promise<unknown>): Promise<{ problem: ClientPr
   return { problem: error.problem, message: error.message };
 };
 
-/** Requests with a field that this version knows, and the one that recorded them did not. */
+/** Requests with a field that this version knows, and that was unknown when they were recorded. */
 const KNOWN_SINCE: ReadonlyMap<string, string> = new Map([['error-unknown-field', '200']]);
 
 for (const exchange of RECORDED) {
@@ -288,7 +288,7 @@ test('a request unknown to an older supervisor is refused, with both releases', 
     assert.equal(problem, 'refused');
     assert.match(message, / \(zero 0\.1\.0 runs as web \(pid 12\), this command is zero 0\.3\.0\)$/);
   }
-  // Of the same release it is only wrong.
+  // From a supervisor of the same release it is only an error.
   const same = await clientOf(t, answerText(recorded('error-unknown-field').answer, speaking(1, '0.3.0')));
   assert.equal((await problemOf(all(same.client.reload({})))).message, 'label: there is no such field');
 });

@@ -8,7 +8,7 @@ import type { FactName } from '../../../src/lifecycle/facts.ts';
 import { ROOT } from '../../support/paths.ts';
 import { facts } from '../telemetry/facts.ts';
 
-/** One document of each event, as version 1 of the protocol has them. */
+/** One document of each event, as in version 1 of the protocol. */
 const recorded: Readonly<Record<string, object>> = JSON.parse(
   readFileSync(join(ROOT, 'test/fixtures/formats/events-1.json'), 'utf8'),
 );

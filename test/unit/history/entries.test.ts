@@ -11,7 +11,7 @@ const executable = (generation: number, digit: string) =>
 
 const current = (inode: number) => ({ release: { ...RELEASE, inode }, sha256: null });
 
-/** The generation that is chosen, or why none is. */
+/** The chosen generation, or the reason for none. */
 function chosen(...[history, to, now]: Parameters<typeof chooseEarlier>): number | string {
   const entry = chooseEarlier(history, to, now);
   return typeof entry === 'string' ? entry : entry.generation;
@@ -34,7 +34,7 @@ test('a generation is assembled from its lines', () => {
     duration: 100,
     served: 4000,
   });
-  // It serves still.
+  // It still serves.
   assert.equal(second?.served, 55_000);
 });
 
@@ -68,7 +68,7 @@ test('facts become lines', () => {
     failure: { step: 'verify', reason: 'GET / returned 500' },
   };
   assert.deepEqual(linesOf(finished, 2), [line]);
-  // In the soak it served already, and the incumbent serves again.
+  // It served already in the soak, and the incumbent serves again.
   assert.deepEqual(linesOf(finished, 3), [line, { event: 'serves', generation: 2 }]);
   assert.deepEqual(linesOf({ event: 'generation_retiring', generation: 2 }, 3), []);
 });
@@ -76,7 +76,7 @@ test('facts become lines', () => {
 test('the previous release is the last one that differs', () => {
   const same = historyOf([...served(1), ...served(2), ...served(3, { inode: 12 })]);
   assert.equal(chosen(same, null, current(12)), 1);
-  // After a rollback it is the one that was left.
+  // After a rollback it is the generation before the rollback.
   assert.equal(
     chosen(historyOf([...served(1), ...served(2), ...served(3, { inode: 11 })]), null, current(11)),
     2,
@@ -137,7 +137,7 @@ test('executables are sorted by the time when they last served', () => {
     executable(index + 1, digit),
   ]);
   assert.deepEqual(lastExecutables(historyOf(lines), 3), ['d', 'a', 'c'].map(HASH));
-  // What was taken back makes room for what was not.
+  // A rolled back generation is dropped before one that was not.
   const failure = { step: 'exit', reason: 'exited with code 1' };
   const back = [...lines, { event: 'rolled_back', generation: 5, failure } as const];
   assert.deepEqual(lastExecutables(historyOf(back), 3), ['a', 'c', 'b'].map(HASH));

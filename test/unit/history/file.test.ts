@@ -83,7 +83,7 @@ test('lines of a newer zero are counted, stay in the file, and keep their number
 
 test('a data directory that cannot be written is reported once, and no line is lost', (t) => {
   const { folder, history, failures, file } = start(t);
-  // Also for root: a file where the directory should be.
+  // A file in place of the directory, so that the write fails for root too.
   writeFileSync(folder, '');
   history.append(served(1));
   history.append(served(2));

@@ -17,7 +17,7 @@ export const RELEASE: ReleaseRecord = {
 
 export const HASH = (digit: string): string => digit.repeat(64);
 
-/** One line a second from noon on. */
+/** One line per second, starting at noon. */
 export function timed(lines: readonly NewLine[]): HistoryLine[] {
   const noon = Date.parse('2026-11-24T12:00:00Z');
   return lines.map(
@@ -25,12 +25,12 @@ export function timed(lines: readonly NewLine[]): HistoryLine[] {
   );
 }
 
-/** A minute after noon; `running` serves. */
+/** The history one minute after noon. `running` serves. */
 export function historyOf(lines: readonly NewLine[], running: number | null = null): History {
   return foldHistory(timed(lines), running, Date.parse('2026-11-24T12:01:00Z'));
 }
 
-/** A generation that was promoted: three lines. */
+/** A promoted generation: three lines. */
 export function served(generation: number, changes: Partial<ReleaseRecord> = {}): NewLine[] {
   const release = { ...RELEASE, inode: 10 + generation, ...changes };
   return [
@@ -48,7 +48,7 @@ export function served(generation: number, changes: Partial<ReleaseRecord> = {})
   ];
 }
 
-/** The record of a file that is there. */
+/** The record of an existing file. */
 export function recordOfFile(path: string, changes: Partial<ReleaseRecord> = {}): ReleaseRecord {
   const { dev, ino, size, mtimeMs } = statSync(path);
   return { ...RELEASE, path, directory: '/', device: dev, inode: ino, size, mtime_ms: mtimeMs, ...changes };

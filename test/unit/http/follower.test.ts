@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { type Feed, Follower } from '../../../src/http/follower.ts';
 import { ManualTimers } from '../control/fixture.ts';
 
-/** An answer whose reader takes what the test says. */
+/** A response whose reader accepts data when the test allows it. */
 class FakeResponse extends EventEmitter {
   readonly written: string[] = [];
   full = false;

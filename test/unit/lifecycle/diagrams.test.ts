@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { ROOT } from '../../support/paths.ts';
 
-/** The type that has the states of each file. */
+/** The type with the states of each file. */
 const STATES = { worker: 'WorkerLife', generation: 'Stage', handover: 'HandoverStep', lane: 'LaneState' };
 
 const architecture = readFileSync(join(ROOT, 'ARCHITECTURE.md'), 'utf8');

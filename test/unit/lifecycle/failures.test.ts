@@ -17,7 +17,7 @@ describe('a steering change that the kernel refuses', () => {
       ['rolled_back', 'steer', 'ENOMEM', 1],
     );
     assert.equal(story.stage(1), 'serving');
-    // New connections may still reach the candidate: it is not stopped.
+    // New connections may still reach the candidate, so it is not stopped.
     story.pass(120_000);
     assert.equal(story.stage(2), 'retiring');
     assert.deepEqual(story.take('signal'), []);
@@ -78,7 +78,7 @@ describe('a signal that the kernel refuses', () => {
     story.pass(600_000);
     assert.equal(story.stage(1), 'stopping');
     assert.equal(story.facts('worker_not_stoppable').length, 1);
-    // It does not count as retiring: the next handovers are not held up.
+    // It does not count as retiring, so it does not delay the next handovers.
     for (const generation of [3, 4, 5]) {
       story.reload(`to ${generation}`);
       story.spawned();

@@ -93,7 +93,7 @@ test('a hung hook is killed at its timeout, and nothing waits for one that survi
     story.verdict('t')?.failure?.reason ?? '',
     /not finished after 1000 ms, and SIGKILL did not end it/,
   );
-  // What comes of it later is nobody's.
+  // Its later exit has no effect.
   story.hookEnded(1);
   assert.deepEqual(story.take('spawn'), []);
 });

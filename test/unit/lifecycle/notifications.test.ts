@@ -19,7 +19,7 @@ function hookEnded(story: Story, hook: number): void {
   story.tell({ type: 'hook_finished', hook, exit: OK, reason: null, output: [] });
 }
 
-/** The worker crashes, and is started again after its pause. */
+/** The worker crashes, and is restarted after its delay. */
 function crash(story: Story, worker = 0): void {
   const { incarnation } = story.state.generations[0]?.workers[worker] ?? { incarnation: 0 };
   const key = { generation: 1, worker, incarnation };
@@ -52,7 +52,7 @@ test('a crash loop runs its hook once, and again after the worker was stable', (
   hookEnded(story, 1);
   for (let crashes = 0; crashes < 10; crashes += 1) crash(story);
   assert.deepEqual(story.take('run_hook'), []);
-  // It has been up for longer than `reset_after`.
+  // It has run for longer than `reset_after`.
   story.pass(120_000);
   for (let crashes = 0; crashes < 7; crashes += 1) crash(story);
   assert.deepEqual(
@@ -156,7 +156,7 @@ test('a recovery of the supervisor runs its hook, and an upgrade does not', () =
   assert.deepEqual(more, []);
   assert.equal(run?.name, 'on_recovery');
   assert.equal(run?.notice?.reason, 'the supervisor (pid 77) died, and another one continues its service');
-  // The next supervisor finds that hook running, and the one after it does not.
+  // The next supervisor finds that hook running, and the one after that does not.
   continued(story, { hooks: [1] });
   assert.deepEqual(story.take('run_hook'), []);
   continued(story);

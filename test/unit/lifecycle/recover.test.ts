@@ -6,7 +6,9 @@ import { type Changes, OK, Story, serving } from './story.ts';
 
 const UNKNOWN = { kind: 'unknown' } as const;
 
-/** The supervisor is killed, and another one continues. `gone`: generations whose workers have exited meanwhile. */
+/**
+ * The supervisor is killed, and another one continues. `gone`: generations whose workers have exited in the meantime.
+ */
 function restart(story: Story, gone: readonly number[] = [], changes: Partial<Continued> = {}): void {
   const workers = story.state.generations.flatMap(({ id: generation, workers: all }) =>
     all.flatMap(({ index: worker, incarnation, life }): FoundWorker[] => {
@@ -221,7 +223,7 @@ describe('a supervisor that continues', () => {
   it('checks the queue of a lane that may have received a late handshake', () => {
     const story = serving();
     story.state.lanes[1] = { state: { name: 'away', since: story.clock }, waiting: false };
-    // The time for late handshakes ends while no supervisor runs.
+    // The time for late handshakes passes while no supervisor runs.
     story.clock += 100_000;
     restart(story);
     assert.deepEqual(

@@ -18,14 +18,14 @@ const LEAK: Changes = {
 };
 const CHECKED: Changes = { liveness: { action: 'replace' } };
 
-/** The processes that were to be started since the last time. */
+/** The ordered process starts since the last call. */
 function starts(story: Story) {
   return story
     .take('spawn')
     .map(({ worker, incarnation, lane, joins }) => ({ worker, incarnation, lane, joins }));
 }
 
-/** A process is there; without gates it is ready. */
+/** A process has started. Without gates it is ready. */
 function spawned(story: Story, worker: number, incarnation = 1): void {
   story.tell({ type: 'spawned', generation: 1, worker, incarnation, pid: 200 + worker });
 }
@@ -122,7 +122,7 @@ describe('a worker above max_memory', () => {
     assert.deepEqual(starts(story), [], 'too early');
     story.pass(10_000);
     leaked(story, 0);
-    // The place of the one that failed is used again.
+    // The index of the failed one is reused.
     assert.deepEqual(starts(story), [{ worker: 1, incarnation: 2, lane: 1, joins: true }]);
   });
 

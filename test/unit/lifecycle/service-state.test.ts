@@ -6,7 +6,7 @@ import { Story, serving } from './story.ts';
 
 const service = ({ state, clock }: Story) => serviceDocument(healthOf(state), clock);
 
-/** The state, its words, and when the next worker is started. */
+/** The state, its text, and the time of the next start. */
 function told(story: Story): [string, string, number | null] {
   const { state, summary, retry_in_ms } = service(story);
   return [state, summary, retry_in_ms];

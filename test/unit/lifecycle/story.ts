@@ -16,7 +16,7 @@ export type Changes = Partial<Omit<Settings, 'hooks' | 'handover'>> & {
   readonly handover?: Partial<HandoverSettings>;
 };
 
-/** One worker that is ready at once, steered, without canary, soak and hooks. */
+/** One worker without gates on a steered listener, without canary, soak and hooks. */
 export function settingsWith({ hooks, handover, ...changes }: Changes): Settings {
   return {
     path: '/bin/service',
@@ -57,10 +57,7 @@ export function settingsWith({ hooks, handover, ...changes }: Changes): Settings
   };
 }
 
-/**
- * One supervisor: what happens to it, and what it does. The kernel performs every effect that `refuses` does not
- * name.
- */
+/** One supervisor with its events and effects. Every effect that `refuses` does not refuse is performed. */
 export class Story {
   state = initialState(0);
   clock = 0;
@@ -69,7 +66,7 @@ export class Story {
   refuses: (effect: AnsweredEffect) => string | null = () => null;
   #changes: Changes;
 
-  /** @param changes what differs from the plainest settings, for every generation */
+  /** @param changes the differences from the simplest settings, for every generation */
   constructor(changes: Changes = {}) {
     this.#changes = changes;
   }
@@ -107,21 +104,21 @@ export class Story {
     }
   }
 
-  /** Time passes up to the next deadline. */
+  /** Moves the clock to the next deadline. */
   wait(): number {
     this.clock = nextDeadline(this.state);
     this.tell({ type: 'tick' });
     return this.clock;
   }
 
-  /** So much time passes, and every deadline on the way. */
+  /** Moves the clock by this time, with every deadline on the way. */
   pass(ms: number): void {
     const end = this.clock + ms;
     while (nextDeadline(this.state) <= end) this.wait();
     this.clock = end;
   }
 
-  /** Somebody asks for a handover. */
+  /** A caller requests a handover. */
   request(ticket: string | null, how: Partial<Omit<Reload, 'type' | 'ticket'>> = {}): void {
     const plain = {
       by: 'zero reload',
@@ -134,7 +131,7 @@ export class Story {
     this.tell({ type: 'reload', ticket, ...plain, ...how });
   }
 
-  /** The handover in progress finds its release. */
+  /** The release of the handover in progress is resolved. */
   resolved(changes: Changes = this.#changes): void {
     const settings = settingsWith(changes);
     this.tell({ type: 'resolved', handover: this.state.handover?.id ?? 0, settings });
@@ -146,7 +143,7 @@ export class Story {
     this.resolved();
   }
 
-  /** Workers of the newest generation are there; without gates they are ready. */
+  /** Workers of the newest generation have started. Without gates they are ready. */
   spawned(workers = 1): void {
     const generation = this.state.nextGeneration - 1;
     for (let worker = 0; worker < workers; worker += 1)
@@ -159,12 +156,12 @@ export class Story {
     this.tell({ type: 'exited', ...key, exit, usage: null, leftovers: 0, output: [], explained: null });
   }
 
-  /** Nothing is left for a worker that leaves to do. */
+  /** A retiring worker has no work left. */
   drained(generation: number): void {
     this.tell({ type: 'drain_report', generation, worker: 0, incarnation: 1, queued: 0, busy: 0 });
   }
 
-  /** The effects of one type since the last time that they were taken. */
+  /** The effects of one type since the previous call. */
   take<T extends Effect['type']>(type: T): Extract<Effect, { type: T }>[] {
     const is = (effect: Effect): effect is Extract<Effect, { type: T }> => effect.type === type;
     const taken = this.effects.filter(is);
@@ -181,7 +178,7 @@ export class Story {
     );
   }
 
-  /** The answer to a ticket, if it was given. */
+  /** The answer to a ticket, if there is one. */
   verdict(ticket: string): Verdict | undefined {
     const told = this.effects.find((effect) => effect.type === 'verdict' && effect.tickets.includes(ticket));
     return told?.type === 'verdict' ? told.verdict : undefined;
@@ -192,7 +189,7 @@ export class Story {
   }
 }
 
-/** A supervisor whose first generation serves. The gates are those of the next ones. */
+/** A supervisor whose first generation serves. The gates apply to later generations. */
 export function serving(changes: Changes = {}): Story {
   const story = new Story(changes);
   story.request('start', { by: 'start' });

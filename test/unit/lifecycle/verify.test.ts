@@ -41,7 +41,7 @@ describe('a step with `verify`', () => {
     assert.equal(step(story), 'canary 0');
     checked(story, true);
     assert.equal(step(story), 'canary 1');
-    // The check was one of the step before.
+    // The check belonged to the previous step.
     story.pass(10_000);
     assert.equal(step(story), 'canary 1');
     checked(story, true);

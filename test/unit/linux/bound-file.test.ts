@@ -23,7 +23,7 @@ import { ListenerSet } from '../../../src/listeners/listener-set.ts';
 import { temporaryFolder } from '../../support/temporary.ts';
 import { listener } from '../listeners/fixture.ts';
 
-/** A directory that another user may write to, and in it a file and a socket that are nobody else's business. */
+/** A directory that another user may write to, and in it a file and a socket of other users. */
 function hostile(t: TestContext): { path: string; secret: string; socket: string; unchanged: () => void } {
   const folder = join(temporaryFolder(t), 'hostile');
   mkdirSync(folder);
@@ -47,7 +47,7 @@ function hostile(t: TestContext): { path: string; secret: string; socket: string
   return { path, secret, socket, unchanged };
 }
 
-/** Runs `swap` right after the next bind(2), as a process that watches the directory does at best. */
+/** Runs `swap` right after the next bind(2), the earliest moment for a process that watches the directory. */
 function afterBind(t: TestContext, swap: () => void): void {
   const restore = useLibc({
     bind: (...args) => {

@@ -17,7 +17,7 @@ const v6 = (saddr: string, sport: number, more: Partial<Packet> = {}): Packet =>
   ...more,
 });
 
-/** Source port from 40001 to 40010 to lane 1, whatever the header. */
+/** Source ports from 40001 to 40010 go to lane 1, with any header. */
 const byPort = assemble([
   bpf.ldb(0),
   bpf.rsh(4),

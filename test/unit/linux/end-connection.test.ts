@@ -30,7 +30,7 @@ function isOpen(fd: number): boolean {
   }
 }
 
-/** What the server saw of one connection that was ended at once. */
+/** The events at the server for one connection that is ended immediately. */
 async function seen(t: TestContext, family: 'inet' | 'unix', serve: Serve): Promise<readonly string[]> {
   const events: string[] = [];
   let done: () => void = () => {};

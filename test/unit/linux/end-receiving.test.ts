@@ -27,7 +27,7 @@ test('the process reads end-of-file, and its data still arrives', async (t) => {
   const ended = once(accepted.resume(), 'end');
   const wanted = [...inodes()].filter((inode) => !before.has(inode));
   assert.equal(wanted.length, 2);
-  // One of the two is the client's, whose end is not looked for here.
+  // One of the two is the client's, whose end is not needed here.
   assert.equal(await endReceiving([process.pid], new Set(wanted)), 2);
   await ended;
   accepted.end('bye');

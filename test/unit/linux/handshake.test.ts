@@ -5,7 +5,7 @@ import { handshakeTime, synAckRetries } from '../../../src/linux/handshake.ts';
 test('a handshake may take as long as the kernel repeats its answer, plus two seconds', () => {
   assert.equal(handshakeTime(0, 0), 3_000);
   assert.equal(handshakeTime(5, 0), (1 + 2 + 4 + 8 + 16 + 32 + 2) * 1_000);
-  // The pauses grow no further than two minutes.
+  // Pauses are limited to two minutes.
   assert.equal(handshakeTime(9, 0), (1 + 2 + 4 + 8 + 16 + 32 + 64 + 3 * 120 + 2) * 1_000);
 });
 

@@ -34,7 +34,10 @@ function bound(
   return { fd, port: 'port' in address ? address.port : 0 };
 }
 
-/** The SYN has been answered, or dropped, when this returns: loopback is delivered in the sender's own system call. */
+/**
+ * The SYN has been answered or dropped when this returns: the kernel delivers loopback packets within the system call
+ * of the sender.
+ */
 function connect(to: SocketAddress): void {
   const fd = openSocket(to.family, 'stream');
   open.push(fd);
@@ -58,7 +61,7 @@ for (const [family, host] of [
     const { fd, port } = bound('stream', family, host);
     listenSocket(fd, 1);
     assert.deepEqual(only(intakesOn('tcp', port)), { inode: inodeOf(fd), waiting: 0, drops: 0 });
-    // A backlog of 1 is room for two (sk_acceptq_is_full, include/net/sock.h).
+    // A backlog of 1 permits two connections (sk_acceptq_is_full, include/net/sock.h).
     for (let count = 0; count < 5; count += 1) connect({ family, host, port });
     assert.deepEqual(only(intakesOn('tcp', port)), { inode: inodeOf(fd), waiting: 2, drops: 3 });
     const accepted = acceptSocket(fd);

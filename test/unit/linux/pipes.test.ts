@@ -73,7 +73,7 @@ test('a pipe is opened in another process by its inode', () => {
   assert.equal(readNow(found[1] ?? -1, Buffer.alloc(9)), 1);
   assert.equal(readNow(found[0] ?? -1, Buffer.alloc(9)), 0);
   assert.equal(openPipeOf(pid, childEnd, 1), null);
-  // Not recorded, and open for writing only: a pipe of the service's own.
+  // An unrecorded, write-only pipe belongs to the service.
   assert.equal(openPipeOf(pid, plain.write, null), null);
   assert.equal(openPipeOf(pid, 9999, null), null);
   for (const fd of [read, childEnd, plain.read, plain.write, ...found]) if (fd !== null) closeFd(fd);

@@ -9,7 +9,7 @@ import { ended, readable, startShell } from './support.ts';
 
 test('the usage of a session includes all its processes and exited children', async () => {
   const { read, write } = openPipe();
-  // The child that is waited for burns two tenths of a second; another one stays.
+  // The reaped child uses two tenths of a second of CPU time. Another child keeps running.
   const burn = 'perl -e "1 while times < 0.2"';
   const pid = startShell(`${burn}; sleep 600 & echo ready >&5; wait`, new Map([[5, write]]));
   await readable(read);
@@ -37,7 +37,7 @@ test('the usage of a process without a session includes its relatives', async ()
   await readable(read);
   const text = Buffer.alloc(10);
   const child = Number(text.toString('latin1', 0, readSync(read, text)));
-  // As of an adopted process: nothing has its pid as the session.
+  // As for an adopted process: its pid is not the number of a session.
   const session = 2 ** 22 + 1;
   const [alone, both] = [
     { pid, session, relatives: [] },

@@ -18,7 +18,7 @@ import { closeFd } from '../../../src/linux/sockets.ts';
 import { sessionMembers } from '../../support/processes.ts';
 import { ended, readAll, readable, start, startShell } from './support.ts';
 
-/** A process that does nothing until it is killed or the returned descriptor is closed. */
+/** An idle process. It ends when it is killed or when the returned descriptor is closed. */
 function puppet() {
   const pipe = openPipe();
   const pid = start({ path: '/bin/cat', descriptors: new Map([[0, pipe.read]]) });

@@ -73,12 +73,12 @@ test('a watch of arrivals is called at its start, then once for each arrival, ev
     'arrival',
   );
   await called;
-  // The reactor waits on its thread now, which must not take the event that comes.
+  // The thread of the reactor waits now, and must not consume the next event.
   await new Promise(setImmediate);
   called = next();
   fill();
   await called;
-  // Ten rounds of the reactor, in each of which a level-triggered watch would be called.
+  // Ten rounds of the reactor. A level-triggered watch would be called in each of them.
   for (let round = 0; round < 10; round += 1) {
     const done = readable(other.read);
     other.fill();
@@ -187,7 +187,7 @@ test('a number may be closed and reused immediately', async () => {
 const modules = (name: string) =>
   JSON.stringify(pathToFileURL(`${import.meta.dirname}/../../../src/linux/${name}.js`));
 
-/** Runs a program with `watch` (of a pipe that nothing is ever written to) in scope; its output and how it ended. */
+/** Runs a program with `watch` (of a pipe without data) in scope. Returns its output and its exit. */
 async function program(body: string) {
   const output = openPipe();
   const text = `

@@ -260,7 +260,7 @@ test('the holders of a socket are found', async () => {
     ]),
   });
   for (const given of [pipe.read, output.write, fd]) closeFd(given);
-  // Its command line is empty for a moment after execve(2) has let its parent go on.
+  // Its command line is empty for a moment after execve(2) has resumed its parent.
   const stdout = new Socket({ fd: output.read });
   writeSync(pipe.write, 'x');
   await once(stdout, 'data');

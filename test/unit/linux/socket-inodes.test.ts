@@ -36,7 +36,7 @@ for (const [where, most] of [
     const [mine, theirs, gone] = await socketInodes([process.pid, pid, 2 ** 22 + 1], new Slices(), most);
     const found = new Set(Array.from(mine ?? []));
     assert.ok(inodes.every((inode) => found.has(inode)));
-    // Its standard output may be a socket too.
+    // Its standard output may also be a socket.
     const given = inodes.map((inode) => Array.from(theirs ?? []).includes(inode));
     assert.deepEqual(given.slice(0, 3), [true, true, false]);
     assert.equal(gone?.length, 0);
@@ -54,7 +54,7 @@ test('other work runs between the slices', async () => {
       await super.next();
     }
   }
-  // Every look at the clock finds a millisecond more.
+  // Each reading of the clock adds a millisecond.
   const slices = new Counted(() => {
     time += 1;
     return time;
@@ -65,7 +65,7 @@ test('other work runs between the slices', async () => {
 
 test('a zombie process has no sockets', async () => {
   const pid = start({ path: '/bin/true' });
-  // A pidfd is readable when the process has ended, and nobody has waited for it then.
+  // A pidfd becomes readable when the process has ended, before it is reaped.
   const pidfd = pidfdOpen(pid);
   await readable(pidfd);
   closeFd(pidfd);

@@ -6,7 +6,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { socketsOf } from '../../../src/linux/socket-holder.ts';
 import { socketUse } from '../../../src/linux/socket-use.ts';
 
-/** A server of this process with its inode. */
+/** A server of this process, with its inode. */
 async function listen(t: TestContext): Promise<{ server: Server; inode: number }> {
   const before = new Set(socketsOf(process.pid));
   const server = createServer();
@@ -16,7 +16,7 @@ async function listen(t: TestContext): Promise<{ server: Server; inode: number }
   return { server, inode };
 }
 
-/** Runs a program that has the socket as descriptor 3, until it does what it is for. */
+/** Runs a program with the socket as descriptor 3, until it uses the socket. */
 async function start(t: TestContext, server: Server, [path = '', ...args]: string[]): Promise<ChildProcess> {
   const { fd } = Reflect.get(server, '_handle') as { fd: number };
   const child = spawn(path, args, { stdio: ['ignore', 'pipe', 'inherit', fd] });
@@ -26,7 +26,7 @@ async function start(t: TestContext, server: Server, [path = '', ...args]: strin
 }
 
 const PERL = ['/usr/bin/perl', '-e'];
-// The socket does not block, because Node has it: perl makes it block first.
+// Node has made the socket non-blocking. perl first makes it blocking again.
 const OPEN = '$| = 1; open(my $s, "+<&=", 3); use Fcntl; fcntl($s, F_SETFL, 0); print "x";';
 const WAITS: readonly (readonly [string, string[], string])[] = [
   ['waits in accept(2)', [...PERL, `${OPEN} accept(my $c, $s); sleep 60`], 'used'],
@@ -48,7 +48,7 @@ describe('the use of a socket by a process that', () => {
     it(`${what} is ${expected}`, { timeout: 20_000 }, async (t) => {
       const { server, inode } = await listen(t);
       const { pid = 0 } = await start(t, server, program);
-      // From its last output to its system call.
+      // The time between its last output and its system call.
       while (socketUse([pid], new Set([inode])) !== expected) await turn();
       assert.equal(socketUse([pid], new Set([inode + 1_000_000])), 'unused');
     });

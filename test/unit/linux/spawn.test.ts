@@ -49,7 +49,7 @@ test('the child has its own session and group', async () => {
 });
 
 test('the child has exactly the given descriptors at their numbers, in any order of the sources', async () => {
-  // Each source sits where another target goes.
+  // Each source has the number of another target.
   const sockets = [openSocket('inet', 'stream'), openSocket('inet', 'stream'), openSocket('inet', 'stream')];
   const [a = -1, b = -1, c = -1] = sockets;
   const leaked = openSync('/dev/null', 'r');
@@ -66,7 +66,7 @@ test('the child has exactly the given descriptors at their numbers, in any order
   ]);
   const pid = start({ path: '/bin/cat', descriptors });
   closeFd(output.write);
-  // The answer proves that the program has started and its loader has closed what it opened.
+  // The response shows that the program has started, and that its loader has closed its files.
   writeSync(input.write, 'x');
   await readable(output.read);
   const links = readdirSync(`/proc/${pid}/fd`).map((fd) => [

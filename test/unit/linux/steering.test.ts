@@ -19,7 +19,7 @@ interface Lanes {
   port: number;
 }
 
-/** Two lanes of one address; the first has its program before the second one listens. */
+/** Two lanes of one address. The first has its program before the second one listens. */
 function openLanes(family: 'inet' | 'inet6', host: string, dualStack: boolean): Lanes {
   const make = (port: number) => {
     const fd = openSocket(family, 'stream');
@@ -38,7 +38,7 @@ function openLanes(family: 'inet' | 'inet6', host: string, dualStack: boolean): 
   return { lanes: [first, second], port };
 }
 
-/** Connects once per given local end (port 0: any) and tells which lane each connection went to. */
+/** Connects once for each local end (port 0: any). Returns the lane of each connection. */
 function connectEach(
   { lanes, port }: Lanes,
   family: 'inet' | 'inet6',
@@ -53,14 +53,14 @@ function connectEach(
     connectSocket(client, { family, host, port });
     const accepted = lanes.map((lane) => acceptSocket(lane));
     const lane = accepted.findIndex((connection) => connection !== null);
-    // The client resets, so that no TIME_WAIT takes the port.
+    // The client sends a reset, so that no TIME_WAIT occupies the port.
     for (const connection of accepted) if (connection) closeFd(connection.fd);
     closeFd(client);
     return lane;
   });
 }
 
-/** A few free local ports: bound once to learn them, then released. */
+/** A few free local ports: bound once to find them, then released. */
 function freePorts(family: 'inet' | 'inet6', host: string, count: number): number[] {
   const fds = Array.from({ length: count }, () => {
     const fd = openSocket(family, 'stream');
@@ -128,7 +128,7 @@ for (const [title, family, listenHost, clients] of [
         assemble([bpf.random(), jge(Math.floor(2 ** 32 * 0.1), 'stable'), ret(1), 'stable', ret(0)]),
       );
       const chosen = connect(any(600)).filter((lane) => lane === 1).length;
-      // Mean 60, standard deviation 7.3: seven of them on either side.
+      // Mean 60, standard deviation 7.3. The bounds are seven of them.
       assert.ok(chosen > 8 && chosen < 112, `${chosen} of 600`);
       for (const fd of group.lanes) closeFd(fd);
     });

@@ -10,7 +10,7 @@ import { type SpawnRequest, spawnProcess } from '../../../src/linux/spawn.ts';
 import { exitStatusOf } from '../../../src/workers/processes/wait-status.ts';
 import { sendSignal } from '../../support/send-signal.ts';
 
-/** A folder that is gone after the tests of this file. */
+/** A directory that is removed after the tests of this file. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'zero-linux-'));
   after(() => rmSync(folder, { recursive: true, force: true }));
@@ -22,13 +22,13 @@ after(() => {
   for (const pid of alive) sendSignal(pid, 'SIGKILL');
 });
 
-/** `spawnProcess` with defaults (1 and 2 are this process's), killed after the tests if it still lives then. */
+/** `spawnProcess` with defaults (1 and 2 are those of this process). The process is killed after the tests. */
 export function start(request: Partial<SpawnRequest> & { path: string }): number {
   const pid = spawnProcess({
     argv: [request.path],
     environment: ['PATH=/usr/bin:/bin'],
     ...request,
-    // Programs such as cat(1) fail when they have no standard output.
+    // Programs such as cat(1) fail without a standard output.
     descriptors: new Map([[1, 1], [2, 2], ...(request.descriptors ?? [])]),
   });
   alive.add(pid);
@@ -40,7 +40,7 @@ export function startShell(script: string, descriptors: ReadonlyMap<number, numb
   return start({ path: '/bin/sh', argv: ['sh', '-c', script], descriptors });
 }
 
-/** Resolves with the next event of readability. */
+/** Resolves at the next event of readability. */
 export function readable(fd: number): Promise<void> {
   return new Promise((resolve) => {
     const watch = reactor.watch(fd, () => {
@@ -64,7 +64,7 @@ export async function ended(pid: number): Promise<ExitStatus> {
   return exitStatusOf(reaped.status);
 }
 
-/** Everything that comes out of a descriptor up to end-of-file; closes it. */
+/** Reads a descriptor until end-of-file, and closes it. */
 export async function readAll(fd: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for (;;) {

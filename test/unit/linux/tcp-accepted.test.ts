@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test';
 import type { InetAddress } from '../../../src/linux/inet-diag.ts';
 import { acceptedTcp } from '../../../src/linux/tcp-accepted.ts';
 
-/** A server that keeps its connections, and so many clients of it. */
+/** A server that keeps its connections, and this number of clients. */
 async function connected(
   t: TestContext,
   { host, from }: { host: string; from: readonly string[] },

@@ -25,7 +25,7 @@ interface Shown {
   readonly out: number;
 }
 
-/** An inet_diag_msg with an attribute before its tcp_info, as the kernel sends it. */
+/** An inet_diag_msg with an attribute before its tcp_info, as from the kernel. */
 function message(shown: Shown): Buffer {
   const bytes = Buffer.alloc(72 + 8 + 4 + 160);
   bytes[1] = shown.state ?? 1;
@@ -145,7 +145,7 @@ for (const [family, host] of [
     const accepted = [acceptSocket(listener)?.fd ?? -1, acceptSocket(listener)?.fd ?? -1];
     writeSync(clients[0] ?? -1, 'x');
     const wanted = inodeOf(accepted[0] ?? -1);
-    // The third one waits in the queue and is nobody's yet.
+    // The third one waits in the queue, and is not accepted yet.
     const seen = await activityOn(port, (inode) => inode === wanted);
     assert.deepEqual(new Set(seen.map(({ inode }) => inode)), new Set(accepted.map(inodeOf)));
     assert.ok(seen.every(({ idle }) => !idle));

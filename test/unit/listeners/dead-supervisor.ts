@@ -16,28 +16,28 @@ import { startProgram } from './fixture.ts';
 import { keepOpen, to } from './lanes/lane-support.ts';
 
 /**
- * What becomes of a socket when its supervisor dies. `taken`: a keeper has it. `out of reach`: a worker has it, and it
- * cannot be taken from there. `closed`: nobody else has it.
+ * The fate of a socket when its supervisor dies. `taken`: a keeper holds it. `out of reach`: a worker holds it, and
+ * zero cannot take it from there. `closed`: no process holds it.
  */
 export type Fate = 'taken' | 'out of reach' | 'closed';
 
 export interface Death {
   readonly lanes?: number;
   readonly steering?: Steering;
-  /** Lanes that were given to workers. */
+  /** Lanes of workers. */
   readonly given?: readonly number[];
-  /** Of each lane, the one behind the last one included; of a shared listener that of lane 0. */
+  /** For each lane including the one after the last; for a shared listener that of lane 0. */
   readonly fate?: (lane: number) => Fate;
 }
 
 export interface Dead {
   readonly saved: SavedListener[];
-  /** The descriptors of what is not closed, by lane. */
+  /** The descriptors of open sockets by lane. */
   readonly fds: ReadonlyMap<number, number>;
   readonly snapshot: ListenerSnapshot;
 }
 
-/** A supervisor with one listener that was killed. */
+/** A killed supervisor with one listener. */
 export async function died(t: TestContext, config: ListenerConfig, death: Death = {}): Promise<Dead> {
   const { lanes = 4, steering = to([0]), given = [], fate = () => 'taken' } = death;
   const code = `
@@ -71,7 +71,7 @@ export async function died(t: TestContext, config: ListenerConfig, death: Death 
   return { saved: [{ ...snapshot, config, fd: shared, lanes: recovered }], fds, snapshot };
 }
 
-/** Another supervisor continues with the listener: its set, and what a generation of this config holds. */
+/** Another supervisor continues the listener. Returns its set, and the listeners of a generation with this config. */
 export async function continued(
   t: TestContext,
   { saved }: Dead,
@@ -89,7 +89,9 @@ export async function continued(
   return { set, acquired, missing };
 }
 
-/** How many of so many connections come in by each of the descriptors. Throws where one comes in by none of them. */
+/**
+ * The number of connections that arrive at each of the descriptors, out of this total. Throws if one arrives elsewhere.
+ */
 export function arrivals(
   port: number,
   fds: readonly number[],
@@ -106,7 +108,7 @@ export function arrivals(
   const counts = fds.map((fd) => {
     let found = 0;
     for (let one = acceptSocket(fd); one !== null; one = acceptSocket(fd)) {
-      // The others are connections with which a supervisor has found its lanes.
+      // The others are connections by which a supervisor has verified its lanes.
       if (ports.has(portOf(one.peer))) found += 1;
       closeFd(one.fd);
     }

@@ -14,7 +14,7 @@ import { duplicateAbove } from '../../../src/linux/sockets.ts';
 import { ListenerSet } from '../../../src/listeners/listener-set.ts';
 import type { Acquired } from '../../../src/listeners/listeners.ts';
 
-/** A listener of a config, with the defaults of the schema. */
+/** A listener of a config with the defaults of the schema. */
 export function listener(
   name: string,
   address: string,
@@ -33,7 +33,7 @@ export function listener(
   };
 }
 
-/** Acquires, and releases when the test is over. */
+/** Acquires listeners, and releases them at the end of the test. */
 export async function acquire(
   t: TestContext,
   spec: readonly ListenerConfig[],
@@ -62,7 +62,7 @@ export function temporaryFolder(t: TestContext): string {
   return folder;
 }
 
-/** A client that has connected; destroyed when the test is over. */
+/** A connected client, destroyed at the end of the test. */
 export async function connect(
   t: TestContext,
   to: { port: number; host: string } | { path: string },
@@ -73,21 +73,21 @@ export async function connect(
   return client;
 }
 
-/** Accepts on a duplicate of the descriptor, as a service that inherited it does, and greets each connection. */
+/** Accepts on a duplicate of the descriptor, as a service with an inherited one does, and greets each connection. */
 export function serve(t: TestContext, fd: number, greeting: string): void {
   const server = createServer((connection) => connection.end(greeting));
   t.after(() => server.close());
   server.listen({ fd: duplicateAbove(fd, 3) });
 }
 
-/** All that the server sends. */
+/** Everything that the server sends. */
 export async function readAll(client: Socket): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of client) chunks.push(chunk);
   return Buffer.concat(chunks).toString();
 }
 
-/** Runs a piece of CommonJS in another process and waits for the first line it prints. */
+/** Runs CommonJS code in another process and waits for its first line. */
 export async function startProgram(
   t: TestContext,
   code: string,
@@ -109,8 +109,8 @@ type CalledFunction = 'bind' | 'connect' | 'listen' | 'setsockopt' | 'socket';
 type PlainCall = (name: string, ...args: unknown[]) => number;
 
 /**
- * Hands every call of a function of the C library to `decide`, with what makes the real one. Returns what ends it; the end of the test
- * does so too. Interceptions do not nest.
+ * Passes every call of a function of the C library to `decide`, with a function that makes the real call. The result
+ * ends the interception, as the end of the test does. Interceptions do not nest.
  */
 export function intercept(
   t: TestContext,
@@ -135,7 +135,7 @@ export function intercept(
   return stop;
 }
 
-/** Makes one call of a function of the C library fail, the `nth` from now on; all others reach the kernel. */
+/** Makes one call of a function of the C library fail, the `nth` from now on. All others reach the kernel. */
 export function failOnce(t: TestContext, name: CalledFunction, code: string, nth = 1): void {
   let left = nth;
   const stop = intercept(t, name, (real) => {
@@ -152,6 +152,6 @@ export function failOnce(t: TestContext, name: CalledFunction, code: string, nth
   });
 }
 
-/** How zero names a process that runs this Node without arguments: in at most 60 characters. */
+/** zero's name for a process that runs this Node without arguments: at most 60 characters. */
 export const NODE_NAME =
   process.execPath.length > 60 ? `${process.execPath.slice(0, 57)}...` : process.execPath;

@@ -16,7 +16,7 @@ import { ListenerSet } from '../../../src/listeners/listener-set.ts';
 import { listenQueues } from '../../support/sockets.ts';
 import { acquire, connect, listener, only, portOf, readAll, serve, temporaryFolder } from './fixture.ts';
 
-/** A TCP port that nobody has at the moment. */
+/** A TCP port that is free at the moment. */
 async function freePort(): Promise<number> {
   const acquired = await new ListenerSet().acquire([listener('free', '127.0.0.1:0')]);
   acquired.release();
@@ -280,7 +280,7 @@ for (const [kind, addressIn, lanes, refusal] of [
   });
 }
 
-/** What connect(2) fails with; null when it does not. */
+/** The error of connect(2); null if it succeeds. */
 function refusalBy(address: SocketAddress): string | null {
   const fd = openSocket(address.family, 'stream');
   try {

@@ -6,7 +6,7 @@ import { continued, died, type Fate } from './dead-supervisor.ts';
 import { listener, only, temporaryFolder } from './fixture.ts';
 import { to } from './lanes/lane-support.ts';
 
-/** Which of the descriptors a client of the path comes in by; -1: by none of them. */
+/** The descriptor at which a client of the path arrives; -1: none of them. */
 function laneOf(path: string, fds: readonly number[]): number {
   const client = openSocket('unix', 'stream');
   try {

@@ -124,7 +124,7 @@ test('a client that connects while the sockets of a dead supervisor close reache
   t.after(() => server.close());
   await once(server, 'listening');
   const served: Promise<string>[] = [];
-  // The program leads to another socket after each of them: the last one of the group takes the place of a closed one.
+  // Each close makes the program select another socket: the last one of the group takes the index of the closed one.
   for (const fd of others) {
     closeFd(fd);
     const clients = Array.from({ length: 10 }, () => connect(port, '127.0.0.1'));
@@ -150,7 +150,7 @@ test('connections reach inaccessible sockets, and new lanes from the next change
   const http = only(acquired);
   assert.equal(http.regain(2), null);
   assert.deepEqual(arrivals(port, [other, worker]), [0, 40]);
-  // The same steering once more, as the next supervisor asks for it.
+  // The next supervisor requests the same steering again.
   set.steer(to([2]));
   assert.deepEqual(arrivals(port, [other, worker]), [0, 40]);
   assert.deepEqual(set.laneFaults(), []);
@@ -167,7 +167,7 @@ test('connections reach inaccessible sockets, and new lanes from the next change
   const young = http.fdOf(0);
   set.steer(to([0]));
   assert.deepEqual(arrivals(port, [other, worker, young]), [0, 0, 40]);
-  // A worker on that lane gets a socket of its own; the one before is a foreign socket until its worker exits.
+  // A worker on that lane gets a new socket. The previous one is a foreign socket until its worker exits.
   const again = http.fdOf(2);
   set.steer(to([2]));
   assert.deepEqual(arrivals(port, [other, worker, young, again]), [0, 0, 0, 40]);
@@ -276,7 +276,7 @@ test('a socket that was passed to the dead supervisor stays a passed one', async
   assert.deepEqual(only(first).address, address);
   assert.equal(set.snapshot()[0]?.passedName, 'http');
   first.release();
-  // A later generation that has the listener again.
+  // A later generation has the listener again.
   const second = await set.acquire([config], 4);
   assert.equal(inodeOf(only(second).fd), saved.inode);
   second.release();

@@ -17,7 +17,7 @@ import { manualTimers, oneSlice, verdictOf } from './manual-timers.ts';
 
 const STEERING = { canary: null, preview: null, previewFrom: [] };
 
-/** A steered listener of which everybody reaches lane 0. */
+/** A steered listener whose clients all reach lane 0. */
 async function steered(t: TestContext, address = '127.0.0.1:0') {
   const parsed = parseAddress(address);
   assert.ok('value' in parsed);
@@ -46,7 +46,7 @@ function fdOf(acquired: Acquired, lane: number): number {
   return only.fdOf(lane);
 }
 
-/** A process that has the lane as descriptor 3, and runs some CommonJS. */
+/** A process with the lane as descriptor 3 that runs CommonJS code. */
 function start(t: TestContext, fd: number, code: string): ChildProcess {
   const child = spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'pipe', 'inherit', fd] });
   t.after(async () => {
@@ -57,7 +57,7 @@ function start(t: TestContext, fd: number, code: string): ChildProcess {
   return child;
 }
 
-/** Timers that run at the next turn: a look follows the other. */
+/** Timers that run at the next turn, so that checks follow each other immediately. */
 const eager = {
   set: (_ms: number, run: () => void): unknown => setImmediate(run),
   clear: (handle: unknown): void => clearImmediate(handle as NodeJS.Immediate),
@@ -83,7 +83,7 @@ describe('the accept gate', () => {
 
   it('never passes if a process listens without accepting', async (t) => {
     const { acquired, open } = await steered(t);
-    // pauseOnConnect or a busy loop would still accept: only one that never polls its socket does not.
+    // With pauseOnConnect or a busy loop it would still accept. It must never poll its socket.
     const code =
       'const { createServer } = require("net"); const server = createServer(); server.listen({ fd: 3 }, () => { process.stdout.write("up\\n"); for (;;); })';
     const child = start(t, fdOf(acquired, 1), code);

@@ -8,7 +8,7 @@ import { startHttpGate } from '../../../src/readiness/http.ts';
 import { startTcpGate } from '../../../src/readiness/tcp.ts';
 import { manualTimers, verdictOf } from './manual-timers.ts';
 
-/** A server, and what its connections saw: `end` and `close` without `error`. */
+/** A server, and the events of its connections: `end` and `close` without `error`. */
 async function serve(t: TestContext, speak: (socket: Socket) => void) {
   const events: string[] = [];
   const closes: (() => void)[] = [];
@@ -37,7 +37,7 @@ async function serve(t: TestContext, speak: (socket: Socket) => void) {
   return { events, address, closed };
 }
 
-/** Answers late: only when the probe has given up. */
+/** Responds late: after the probe has given up. */
 const late = (socket: Socket): void => {
   socket.write('220 hi\r\n');
   socket.on('end', () => socket.end('421 bye\r\n'));

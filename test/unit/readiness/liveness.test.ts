@@ -8,7 +8,7 @@ import { manualTimers } from './manual-timers.ts';
 
 const COMMAND = { run: ['/bin/check'] };
 
-/** Workers by number, and what the next check of each finds; a check that fails exits with 1. */
+/** Workers by number, and the result of the next check of each. A failing check exits with 1. */
 function start(config: Partial<LivenessConfig>, count: number) {
   const timers = manualTimers();
   const rounds: LivenessRound[] = [];
@@ -51,7 +51,7 @@ function start(config: Partial<LivenessConfig>, count: number) {
       present = workers;
       liveness.sync();
     },
-    /** The next check of all workers. `next`: the pause after it. */
+    /** Runs the next check of all workers. `next`: the pause after it. */
     async check(ms = 10_000, next = ms): Promise<LivenessRound | undefined> {
       const before = rounds.length;
       now += ms;
@@ -85,7 +85,7 @@ describe('liveness', () => {
     t.after(() => process.off('warning', note));
     const { check, requests } = start({ command: COMMAND }, 12);
     await check();
-    // As the commands of the supervisor do while they run.
+    // Like commands of the supervisor while they run.
     for (const { stop } of requests) stop.addEventListener('abort', () => {});
     await new Promise((resolve) => setImmediate(resolve));
     assert.deepEqual(warnings, []);
@@ -128,7 +128,7 @@ describe('liveness', () => {
     await check(1_000);
     await check(1_000);
     beat(1);
-    // 4 s: worker 2 has never sent one. Worker 1 has not since then, which may be the same cause.
+    // At 4 s worker 2 has never sent one. Worker 1 has sent none since then, possibly for the same reason.
     const first = await check(1_000);
     assert.deepEqual([failing(first), passing(first)], [[2], []]);
     beat(1);

@@ -1,12 +1,12 @@
 import type { Timers } from '../../../src/common/clock.ts';
 import type { Turns } from '../../../src/common/slices.ts';
 
-/** Timers that run when the test says so. */
+/** Timers that the test runs. */
 export interface ManualTimers extends Timers {
-  /** Lengths of the timers that are set, in the order they were set. */
+  /** Durations of the pending timers, in the order of their creation. */
   readonly set: Timers['set'];
   pending(): readonly number[];
-  /** Resolves with the next timer of this length, as soon as there is one. */
+  /** Resolves with the next timer of this duration, once it exists. */
   next(ms: number): Promise<() => void>;
 }
 
@@ -38,7 +38,7 @@ export function manualTimers(): ManualTimers {
   };
 }
 
-/** Turns of the event loop in which no time passes: no work is cut. */
+/** Turns of the event loop in which no time passes, so no work is split. */
 export const oneSlice: Turns = { now: () => 0, defer: setImmediate };
 
 /** Callbacks that can be awaited. */

@@ -43,7 +43,7 @@ beforeEach(() => {
 });
 afterEach(() => socket.close());
 
-/** Resolves when everything that was sent before has been read: the datagrams of one socket keep their order. */
+/** Resolves when every earlier message has been read: the datagrams of one socket keep their order. */
 function settled(): Promise<void> {
   return new Promise((resolve) => {
     const end = socket.subscribe((message) => {
@@ -88,7 +88,7 @@ describe('a notify socket', () => {
   it('keeps reading during a flood', async () => {
     for (let index = 0; index < 300; index += 1) {
       sendDatagram(path, 'x');
-      // The kernel's queue is short (net.unix.max_dgram_qlen): let the reader have a turn.
+      // The kernel's queue is short (net.unix.max_dgram_qlen), so the reader runs in between.
       if (index % 5 === 4) await settled();
     }
     await settled();
@@ -148,7 +148,7 @@ describe('a notify socket', () => {
 
   it('refuses another user', { skip: uid !== 0 && 'needs root' }, async () => {
     socket.close();
-    // Anybody may write to the abstract name: it is the sender's user that decides.
+    // Every user may send to the abstract name. The sender's user decides.
     const name = `@zero-notify-test-${process.pid}`;
     socket = new NotifySocket({
       kernel: linux,

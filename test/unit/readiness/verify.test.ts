@@ -18,7 +18,7 @@ afterEach(async () => {
   }
 });
 
-/** A worker that answers with these statuses, the last one for ever; `null` never answers. */
+/** A worker that responds with these statuses, then always with the last one. `null` never responds. */
 async function worker(...statuses: (number | null)[]): Promise<{ port: number; openProbe: OpenProbe }> {
   const server = createServer((_, response) => {
     const status = statuses.length > 1 ? statuses.shift() : statuses[0];
@@ -193,7 +193,7 @@ describe('verify', () => {
     );
     verification.close();
     await aborted;
-    // What the look finds arrives behind the abort.
+    // The result of the check arrives after the abort.
     await new Promise((resolve) => setImmediate(resolve));
     assert.deepEqual(calls, []);
   });

@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { startLoad } from '../../support/load.ts';
 import { temporaryFolder } from '../../support/temporary.ts';
 
-/** Listens for the length of the test and returns what parseTarget reads. */
+/** Listens until the end of the test. Returns an address for parseTarget. */
 async function serve(t: TestContext, server: Server, path?: string): Promise<string> {
   const sockets = new Set<Socket>();
   server.on('connection', (socket) => {
@@ -21,13 +21,13 @@ async function serve(t: TestContext, server: Server, path?: string): Promise<str
   return path ?? `127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** A server that does this to each connection once the request has come. */
+/** A server that runs this on each connection after the request has arrived. */
 const onRequest = (act: (socket: Socket) => void) =>
   createServer((socket) => socket.once('data', () => act(socket)));
 
 const HELLO = 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\n';
 
-/** Runs after the loop has polled at least once more: what is in a loopback socket by now has been read. */
+/** Runs after another poll of the event loop: data in a loopback socket has been read then. */
 const afterPoll = (then: () => void) => setImmediate(() => setImmediate(() => setImmediate(then)));
 
 const FAILURES: readonly [string, (socket: Socket) => void][] = [

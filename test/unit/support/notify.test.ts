@@ -11,7 +11,10 @@ import { temporaryFolder } from '../../support/temporary.ts';
 
 const run = promisify(execFile);
 
-/** Binds the socket, sends the bytes through notify.js, writes down what came. Node has no Unix datagram sockets, perl has. */
+/**
+ * Binds the socket, sends the bytes through notify.js, and prints the received ones. Node has no Unix datagram sockets,
+ * perl has.
+ */
 const ROUNDTRIP = `
   use Socket;
   my ($path, $out, @send) = @ARGV;

@@ -9,7 +9,7 @@ import { startPuppets } from '../../support/puppets.ts';
 
 const LIMIT = { timeout: 30_000 };
 
-/** The puppet as a child of this test; its stdout and exit are of interest to some. */
+/** A puppet as a child of this test, with its stdout and exit. */
 async function startPuppet(t: TestContext, environment: Record<string, string> = {}) {
   const puppets = await startPuppets(t);
   const [program, script] = puppets.command;
@@ -141,7 +141,7 @@ test('the reporter receives exactly its parameters', LIMIT, async (t) => {
   });
   const exit = new Promise((resolve) => child.once('exit', resolve));
   const puppet = await puppets.next();
-  // Higher ones may be what this test's own parent left open: spawn does not close them.
+  // Higher ones may be inherited from the parent of this test: spawn does not close them.
   const low = Object.keys(puppet.announcement.fds).filter((fd) => Number(fd) < 10);
   assert.deepEqual(low, ['0', '1', '2', '4']);
   assert.equal(puppet.announcement.fds['0'], '/dev/null');

@@ -13,8 +13,8 @@ import { temporaryFolder } from '../../support/temporary.ts';
 const LIMIT = { timeout: 60_000 };
 
 /**
- * A listening socket to hand over. Node listens only together with accepting, so `letGo` has to be called before the first client comes:
- * then the socket lives on in the services.
+ * A listening socket to hand over. Node always accepts while it listens, so `letGo` must be called before the first
+ * client connects. Then only the services hold the socket.
  */
 async function socketToHandOver(t: TestContext) {
   const holder = createServer();

@@ -7,7 +7,10 @@ import { runZero, startZero } from '../../support/zero.ts';
 
 const LIMIT = { timeout: 30_000 };
 
-/** A program in the supervisor's place: says facts, starts a worker that outlives it, leaves on SIGTERM with code 4. */
+/**
+ * A program in place of the supervisor: prints facts, starts a worker that outlives it, and exits on SIGTERM with code
+ * 4.
+ */
 const STANDIN = `
   const { spawn } = require('node:child_process');
   const say = (fact) => process.stderr.write(JSON.stringify({ level: 'info', ...fact }) + '\\n');
@@ -48,7 +51,7 @@ test('the helper reports facts, signals, the exit, and surviving workers', LIMIT
     assert.ok(isRunning(worker));
     assert.deepEqual(sessionMembers(pid), [pid]);
   });
-  // SIGKILL is on its way: it ends a process once that has a processor.
+  // SIGKILL is pending: it ends a process when that is scheduled.
   await whenEnded(worker.pid);
   assert.equal(isRunning(worker), false);
 });

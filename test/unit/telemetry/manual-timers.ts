@@ -1,13 +1,13 @@
 import type { Timers } from '../../../src/common/clock.ts';
 
 export interface ManualTimers extends Timers {
-  /** Lengths of the timers that are set. */
+  /** Durations of the pending timers. */
   pending(): readonly number[];
-  /** Runs the oldest timer of this length; throws where there is none. */
+  /** Runs the oldest timer of this duration. Throws if there is none. */
   fire(ms: number): void;
 }
 
-/** Timers that run when the test says so. */
+/** Timers that the test runs. */
 export function manualTimers(): ManualTimers {
   const timers = new Map<number, { ms: number; run: () => void }>();
   let count = 0;

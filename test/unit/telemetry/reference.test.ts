@@ -18,7 +18,7 @@ function rows(section: string): string[][] {
 
 const words = (cell = ''): string[] => [...cell.matchAll(/`(\w+)`/g)].map(([, word = '']) => word);
 
-/** What the JSON log makes of each fact. */
+/** The JSON log line of each fact. */
 const lines = Object.values(facts).map((fact): Record<string, unknown> => JSON.parse(jsonLine(0, fact)));
 
 describe(FILE, () => {

@@ -106,7 +106,7 @@ describe('reports to Sentry', () => {
     for (const secret of [SECRET, 'postgres', 'value-of-the-environment', hostname()]) {
       assert.equal(body.includes(secret), false, secret);
     }
-    // Sentry's own key stands in the envelope's header, for Sentry, and nowhere else.
+    // Sentry's own key is only in the header of the envelope, for Sentry.
     assert.equal(JSON.stringify(payload).includes(KEY), false);
     for (const key of ['server_name', 'user', 'request', 'modules', 'breadcrumbs'])
       assert.equal(key in payload, false, key);

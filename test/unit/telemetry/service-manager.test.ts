@@ -10,7 +10,7 @@ import { ServiceManager, watchdogInterval } from '../../../src/telemetry/service
 import { facts } from './facts.ts';
 import { manualTimers } from './manual-timers.ts';
 
-/** A manager that receives, and what reports to it. `report` returns the messages that the facts have caused. */
+/** A receiving manager and its reporter. `report` returns the messages that the facts have caused. */
 function start(t: TestContext, watchdog: number | null = null) {
   const folder = mkdtempSync(join(tmpdir(), 'zero-manager-'));
   const socket = join(folder, 'notify');

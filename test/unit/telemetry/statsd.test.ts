@@ -51,7 +51,7 @@ afterEach(() => {
   for (const one of open.splice(0)) one.destroy();
 });
 
-/** A server whose connections are cut off after the test. */
+/** A server whose connections are closed after the test. */
 async function listen(
   onConnection: (socket: Socket) => void,
   port = 0,

@@ -18,7 +18,7 @@ import { survey } from '../../../src/watch/survey.ts';
 import { Watcher } from '../../../src/watch/watcher.ts';
 import { temporaryFolder } from '../../support/temporary.ts';
 
-/** A watcher whose quiet time passes when the test says so. */
+/** A watcher whose quiet time passes when the test decides. */
 async function start(t: TestContext, paths: readonly string[]) {
   const warnings: string[] = [];
   let changes = 0;
@@ -54,10 +54,10 @@ async function start(t: TestContext, paths: readonly string[]) {
           waiting = resolve;
         })
       : Promise.resolve();
-  /** Waits for an event, and until it has been quiet for long enough. */
+  /** Waits for an event, and until the quiet time has passed. */
   const quiet = async () => {
     await armedAgain();
-    // What belongs to the same change arrives together.
+    // Events of the same change arrive together.
     await turns();
     for (let run = armed; run; run = armed) {
       armed = null;
@@ -66,7 +66,7 @@ async function start(t: TestContext, paths: readonly string[]) {
     }
     return changes;
   };
-  // What is watched for the first time is looked at once more.
+  // A newly watched path is checked once more.
   await quiet();
   return { warnings, quiet, turns, changes: () => changes, armed: () => armed !== null };
 }

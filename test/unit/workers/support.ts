@@ -24,10 +24,10 @@ import { ProcessTable } from '../../../src/workers/processes/process-table.ts';
 import { killSession } from '../../../src/workers/processes/stopper.ts';
 import { Sink } from '../../../src/writing/sink.ts';
 
-/** A folder of this test file, removed at its end. */
+/** A directory for this test file, removed at its end. */
 export const folder = mkdtempSync(join(tmpdir(), 'zero-workers-'));
 
-/** The one owner of this test file's processes. */
+/** The only owner of this test file's processes. */
 export const table = new ProcessTable(linux);
 const sessions = new Set<number>();
 // A signal handler alone does not keep the event loop alive.
@@ -49,7 +49,7 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Adopts a process that a test started: its end as a promise, and SIGKILL to its session at the end of the file. */
+/** Adopts a process of a test. Returns its exit as a promise, and kills its session at the end of the file. */
 export function ended(pid: number): Promise<{ status: ExitStatus; usage: Usage | null }> {
   sessions.add(pid);
   return new Promise((resolve) => table.adopt(pid, (status, usage) => resolve({ status, usage })));
@@ -57,7 +57,7 @@ export function ended(pid: number): Promise<{ status: ExitStatus; usage: Usage |
 
 let outputs = 0;
 
-/** A new file that a process can write to, and what was written. */
+/** A new file for the output of a process, and a function that reads it. */
 export function outputFile(): { fd: number; read: () => Buffer } {
   outputs += 1;
   const path = join(folder, `output-${outputs}`);
@@ -70,8 +70,8 @@ export function outputFile(): { fd: number; read: () => Buffer } {
 }
 
 /**
- * Starts a shell script. `line` gives its lines one after the other, as they come; `exit` how it ended. Every session is killed at the
- * end of the file, so it may wait for ever.
+ * Starts a shell script. `line` returns its lines one by one, `exit` its exit. Every session is killed at the end of
+ * the file, so the script may wait forever.
  */
 export function script(text: string, environment: readonly string[] = []) {
   const lines = new Lines();
@@ -97,7 +97,7 @@ export function script(text: string, environment: readonly string[] = []) {
   return { pid, exit: ended(pid), line: () => lines.next() };
 }
 
-/** Takes what is written to its sink line by line. */
+/** Splits the data of its sink into lines. */
 class Lines {
   readonly sink: Sink;
   readonly #arrived: string[] = [];
@@ -123,7 +123,7 @@ class Lines {
   }
 }
 
-/** Shells of this machine under the name `sh`, each in a folder of its own. */
+/** Shells of this machine under the name `sh`, each in its own directory. */
 export const shells = ['dash', 'bash', 'busybox']
   .filter((name) => existsSync(`/bin/${name}`))
   .map((name) => {
@@ -138,7 +138,7 @@ export function entries(bytes: Buffer): string[] {
   return bytes.toString('latin1').replace(/\0$/, '').split('\0');
 }
 
-/** A listener of a specification. The descriptor is the caller's. */
+/** A listener of a specification. The caller owns the descriptor. */
 export function listener(
   name: string,
   target: number,
@@ -163,7 +163,7 @@ function configured(address: SocketAddress, network: Address['network'], text: s
   return { kind: 'inet', network: inet, host: address.host, port: address.port, text };
 }
 
-/** The runtime part of a config, defaults filled in. */
+/** The runtime part of a config with defaults. */
 export function runtimeConfig(changes: Partial<RuntimeConfig> & { path: string }): RuntimeConfig {
   return {
     name: 'test',

@@ -18,7 +18,7 @@ test('bytes are returned in order, in any sizes', () => {
   const taken: Buffer[] = [];
   while (queue.length > 0) {
     taken.push(queue.take(10_000));
-    // A piece that is taken must not be written to any more.
+    // A returned piece must not be written to again.
     if (taken.length === 3) queue.push(Buffer.alloc(0));
   }
   assert.ok(Buffer.concat(taken).equals(total));

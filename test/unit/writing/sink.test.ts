@@ -10,7 +10,7 @@ import { Sink, type SinkOptions } from '../../../src/writing/sink.ts';
 import { setNonBlocking } from '../../support/sockets.ts';
 import { folder } from '../workers/support.ts';
 
-/** A sink whose writes and timers the test answers. */
+/** A sink whose writes and timers the test controls. */
 function controlled(options: Partial<SinkOptions> = {}) {
   const writes: { text: string; done: (error: NodeJS.ErrnoException | null, written: number) => void }[] = [];
   const timers: { ms: number; callback: () => void; cancelled: boolean }[] = [];
@@ -132,7 +132,7 @@ test('dropped lines are reported at the first drop, every 10 seconds, and at the
   timers.at(-1)?.callback();
   assert.deepEqual(take(), [[3, 6]]);
   assert.equal(timers.length, 2);
-  // Nothing more: no report, and no timer that wakes zero up for nothing.
+  // Neither a report, nor a timer that wakes zero up without a reason.
   timers.at(-1)?.callback();
   assert.deepEqual(take(), []);
   assert.equal(timers.length, 2);
@@ -142,7 +142,7 @@ test('dropped lines are reported at the first drop, every 10 seconds, and at the
   write('6');
   answer();
   assert.deepEqual(take(), [[0, 1]]);
-  // The reader falls behind again before the 10 seconds are over: one report more, when it has caught up.
+  // The reader falls behind again before the 10 seconds have passed: one more report when it has caught up.
   write('12345678\n');
   write('7\n');
   assert.deepEqual(take(), []);
@@ -177,7 +177,7 @@ test('a report may be written to the sink that drops', () => {
       sink.offer(Buffer.from('log\n'), reports);
     },
   });
-  // Nothing waits, and still it does not fit.
+  // The queue is empty, and the data is still too large.
   assert.equal(write('12345678901\n'), false);
   answer();
   assert.deepEqual(reports, ['1 12']);
@@ -285,7 +285,7 @@ test('close keeps the descriptor open for a pending write', () => {
 
 test('a pipe is written without blocking, and its flags are unchanged for its other users', async () => {
   const { read, write } = openPipe();
-  // The sink's next try comes from this thread: a read that waits for it would wait for ever.
+  // The sink's next attempt runs on this thread, so a blocking read would never return.
   setNonBlocking(read);
   const sink = new Sink({ fd: write });
   const line = Buffer.alloc(64 * 1024, 'x');
@@ -335,7 +335,7 @@ test('a file keeps its offset and is appended to', async () => {
   closeSync(fd);
 });
 
-/** Two connected stream sockets, one of them a bare descriptor, as journald gives to a service. */
+/** Two connected stream sockets. One of them is a bare descriptor, as journald gives a service. */
 async function socketPair(): Promise<{ near: number; far: Socket }> {
   const path = join(folder, 'socket');
   const server = createServer();

@@ -23,7 +23,7 @@ const FAILED: Fact = {
   failure: { step: 'exit', reason: 'exited with code 1', output: ['cannot read settings of hunter2', EVIL] },
 };
 
-/** The messages of a text of server-sent events. */
+/** The messages in a text of server-sent events. */
 function messagesIn(text: string): { event: string; data: Record<string, unknown> }[] {
   return [...text.matchAll(/^event: (.*)\ndata: (.*)\n\n/gm)].map(([, event = '', data = '']) => ({
     event,
@@ -33,14 +33,14 @@ function messagesIn(text: string): { event: string; data: Record<string, unknown
 
 const idsOf = (text: string) => messagesIn(text).map(({ event, data }) => data.id ?? event);
 
-/** A dashboard whose timers the test fires. */
+/** A dashboard whose timers the test runs. */
 function live() {
   const source = new FakeSource();
   const timers = new ManualTimers();
   return { source, timers, dashboard: new LiveDashboard(source.dashboard, timers) };
 }
 
-/** Resolves when the reading that was begun has ended. */
+/** Resolves when the reading in progress has ended. */
 const read = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('a dashboard', () => {

@@ -16,7 +16,7 @@ function serviceOf(text: string): Config['service'] {
   return parsed.config.service;
 }
 
-/** What a recipe is about, in the form of the program. */
+/** The settings that a recipe must have, in the form of the program. */
 function essence({ listeners, runtime, options, readiness }: Config['service']) {
   return {
     addresses: listeners.map(({ address }) => address.text),
@@ -50,7 +50,7 @@ for (const program of ['nginx', 'gunicorn', 'uvicorn', 'puma', 'haproxy']) {
       listen,
       file: 'zero.yaml',
     });
-    // An ordinary user's pid file is in the folder.
+    // The pid file of an ordinary user is in the directory.
     const own = written.replaceAll(`pid ${folder}/`, 'pid /run/');
     assert.deepEqual(essence(serviceOf(own)), essence(serviceOf(JSON.stringify(recipe.config))));
   });

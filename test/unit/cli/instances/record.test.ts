@@ -39,7 +39,7 @@ it('a record whose name no instance can have is left out', (t) => {
 
 it('a record has the fields of the saved one, follows a replaced config file, and is removed with its instance', (t) => {
   const folder = temporaryFolder(t);
-  // In a place, so that nothing is linked.
+  // In a standard directory, so that no link is created.
   const { TMPDIR } = process.env;
   process.env.TMPDIR = folder;
   t.after(() => {

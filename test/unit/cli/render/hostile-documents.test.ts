@@ -19,7 +19,7 @@ interface Recorded {
   readonly answer: { readonly status: number; readonly body?: object; readonly lines?: readonly string[] };
 }
 
-/** Documents that supervisors have sent, by the name of the file. */
+/** Recorded documents of supervisors, by file name. */
 function documentsIn(name: RegExp): [string, object][] {
   return readdirSync(FOLDER)
     .filter((file) => name.test(file))

@@ -11,7 +11,7 @@ import { HASH, RELEASE, timed } from '../support.ts';
 const AT = '2026-11-24T12:00:00.000Z';
 const FAILURE = { step: 'exit', reason: 'exited with code 1' };
 
-/** Each kind of line with the document that is written for it. */
+/** Each kind of line with its written document. */
 const LINES: readonly (readonly [NewLine, object])[] = [
   [
     { event: 'generation', generation: 2, rollbackTo: 1, release: RELEASE },
@@ -139,7 +139,7 @@ for (const [what, text] of DAMAGED) {
   test(`damaged: ${what}`, () => assert.deepEqual(lineReader()(text), { kind: 'torn' }));
 }
 
-/** A file that an earlier version wrote: see test/fixtures/formats. */
+/** A file of an earlier version, see test/fixtures/formats. */
 function recorded(version: number): { texts: string[]; lines: HistoryLine[] } {
   const path = join(ROOT, 'test/fixtures/formats', `history-${version}.jsonl`);
   const texts = readFileSync(path, 'utf8').trim().split('\n');

@@ -11,7 +11,7 @@ const OWN = process.geteuid?.() ?? 0;
 const OTHER = 54321;
 const asRoot = { skip: OWN === 0 ? false : 'needs root: gives files to another user' };
 
-/** `outer/inner` with these modes, in a folder of this user. */
+/** `outer/inner` with these modes, in a directory of this user. */
 function nested(t: TestContext, outer: number, inner = 0o755): { outer: string; inner: string } {
   const folder = temporaryFolder(t);
   const paths = { outer: join(folder, 'outer'), inner: join(folder, 'outer', 'inner') };

@@ -21,7 +21,7 @@ interface Tree {
   readonly file: string;
 }
 
-/** outer/inner/file, of modes 755, 755 and 644. */
+/** outer/inner/file, with modes 755, 755 and 644. */
 function tree(t: TestContext): Tree {
   const outer = realpathSync(mkdtempSync(join(tmpdir(), 'zero-writable-')));
   t.after(() => rmSync(outer, { recursive: true, force: true }));
@@ -40,7 +40,7 @@ function tree(t: TestContext): Tree {
 
 const ownUid = process.geteuid?.() ?? 0;
 const ownGid = process.getegid?.() ?? 0;
-/** Not this user, and in none of its groups. */
+/** A user other than this one, in none of its groups. */
 const OTHER = { uid: 54_321, gid: 54_321, groups: [] };
 
 test('a path that only its owner may write to has no finding', (t) => {
@@ -120,7 +120,7 @@ test('a group with write permission is checked', (t) => {
   chmodSync(file, 0o664);
   assert.deepEqual(openToUser(file, member)?.by, 'group');
   chmodSync(file, 0o646);
-  // A member of the group is not one of the others (path_resolution(7)).
+  // For a member of the group the permissions of others do not apply (path_resolution(7)).
   assert.equal(openToUser(file, member), null);
   chmodSync(inner, 0o775);
   assert.equal(openToUser(file, member)?.path, inner);

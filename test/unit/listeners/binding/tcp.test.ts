@@ -113,7 +113,7 @@ test('the socket options of the config are set', async (t) => {
     receive_buffer: 65536,
     send_buffer: 32768,
   };
-  // 192.0.2.77 belongs to no machine (RFC 5737): only free_bind lets it be bound.
+  // No machine has 192.0.2.77 (RFC 5737): only free_bind permits its bind.
   const http = only(await acquire(t, [listener('http', '192.0.2.77:0', { options })]));
   assert.equal(getOption(http.fd, 'free_bind'), 1);
   assert.ok(getOption(http.fd, 'defer_accept') >= 5);

@@ -58,7 +58,7 @@ async function send(type: 'udp4' | 'udp6', host: string, port: number, text: str
   }
 }
 
-/** One datagram, read from a duplicate as a service would. */
+/** One datagram, read from a duplicate as by a service. */
 async function receive(fd: number): Promise<string> {
   const socket = createSocket('udp4');
   try {

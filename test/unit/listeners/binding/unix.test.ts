@@ -171,7 +171,7 @@ test('a live listener is refused with the name of its owner, and gets no connect
   await assert.rejects(new ListenerSet().acquire([listener('app', `unix:${path}`)]), {
     message: `bind unix ${path}: the path is held by pid ${holder.pid} (${NODE_NAME})`,
   });
-  // The first connection that the program reports is this one.
+  // The program reports this connection as its first one.
   assert.equal(await readAll(await connect(t, { path })), 'connection 1');
 });
 
@@ -256,7 +256,7 @@ function leaveStale(path: string, type: 'stream' | 'dgram'): void {
   closeFd(fd);
 }
 
-/** Node's own client pads an abstract name with NULs up to 108 bytes, which makes it another name (unix(7)). */
+/** Node's own client pads an abstract name with NULs up to 108 bytes, which is another name (unix(7)). */
 function connectAbstract(t: TestContext, path: string): Socket {
   const fd = openSocket('unix', 'stream');
   connectSocket(fd, { family: 'unix', path });
@@ -265,13 +265,13 @@ function connectAbstract(t: TestContext, path: string): Socket {
   return client;
 }
 
-/** A program that listens on a path, says so, and counts its connections. */
+/** A program that listens on a path, reports that, and counts its connections. */
 function listenOn(path: string): string {
   return `let n = 0;
     require('net').createServer((c) => c.end('connection ' + ++n)).listen('${path}', () => console.log('ready'));`;
 }
 
-/** Unix datagrams are delivered within the send (unix(7)). */
+/** Unix datagrams are delivered within the send call (unix(7)). */
 function passDatagram(t: TestContext, fd: number, path: string): string {
   const client = openSocket('unix', 'dgram');
   t.after(() => closeFd(client));

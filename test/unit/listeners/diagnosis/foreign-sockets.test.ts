@@ -29,7 +29,7 @@ test('foreign sockets on every port are found with a single dump', (t) => {
   const inodesOn = (port: number, find = foreign) => find(port).map(({ inode }) => inode);
   assert.deepEqual(inodesOn(own.port), []);
   assert.deepEqual(inodesOn(other.port), [other.inode]);
-  // A second dump would find this one.
+  // A second dump would find this socket.
   const late = listen(t);
   assert.deepEqual(inodesOn(late.port), []);
   assert.deepEqual(inodesOn(late.port, foreignOnPort(names)), [late.inode]);

@@ -76,7 +76,7 @@ test('a probe counts as accepted, whatever the state of its connection', async (
   const reset = open();
   const socket = await reset.probe.socket();
   await new Promise((resolve) => socket.write('unread', resolve));
-  // close(2) with something unread resets (RFC 2525, section 2.17).
+  // close(2) with unread data sends a reset (RFC 2525, section 2.17).
   closeFd(reset.fd);
   assert.equal(reset.probe.accepted(), 'accepted', 'reset');
   socket.destroy();
@@ -133,7 +133,7 @@ test('a probe can be used as an ordinary connection', async (t) => {
 });
 
 test('no probe leaves the machine, or uses an address outside of the listener', async (t) => {
-  // 192.0.2.77 belongs to no machine (RFC 5737).
+  // No machine has 192.0.2.77 (RFC 5737).
   const foreign = await steered(t, '192.0.2.77:0', { options: { free_bind: true } });
   foreign.set.steer(to([1]));
   assert.throws(() => foreign.set.openProbe(foreign.acquired, 'http', 0), {
@@ -151,7 +151,7 @@ test('with bind_to_device only lo can be probed', { skip: process.geteuid?.() !=
 
 test('a process that listens without accepting does not pass', async (t) => {
   const { set, acquired, http } = await steered(t);
-  // A stopped process has the socket, and the kernel completes handshakes for it.
+  // A stopped process holds the socket, and the kernel completes handshakes for it.
   const { child } = await startProgram(t, 'console.log("up"); setInterval(() => {}, 1e6)');
   child.kill('SIGSTOP');
   const probe = set.openProbe(acquired, 'http', 1);

@@ -23,7 +23,7 @@ async function steered(t: TestContext, lanes = 4, address = '127.0.0.1:0') {
   return { set, acquired, http: only(acquired) };
 }
 
-/** A socket of somebody else of the same user, who binds the address with SO_REUSEPORT. */
+/** A foreign socket of the same user that binds the address with SO_REUSEPORT. */
 function intrude(port: number, host = '127.0.0.1'): number {
   const fd = openSocket(host.includes(':') ? 'inet6' : 'inet', 'stream');
   setOption(fd, 'reuse_address', 1);
@@ -33,7 +33,7 @@ function intrude(port: number, host = '127.0.0.1'): number {
   return fd;
 }
 
-/** What is accepted and thrown away: proofs leave empty connections in lanes that somebody has. */
+/** Accepts and closes connections: verifications leave empty connections in lanes of workers. */
 function drain(http: ReturnType<typeof only>, lanes: readonly number[]): number {
   return lanes.reduce((sum, lane) => sum + emptied(http.fdOf(lane)), 0);
 }
@@ -85,7 +85,7 @@ test('the unknown order of several lanes is found by test connections', async (t
 
 test('preparing a lane detects a wrong index', async (t) => {
   const { set, http } = await steered(t, 6);
-  // Behind the back of the set, which takes the lanes to be where they were: the last lane takes the place of the first.
+  // The set does not see this change, and assumes the old order: the last lane takes the index of the first.
   const first = set.snapshot()[0]?.lanes[1]?.fd ?? -1;
   shutDown(first);
   listenSocket(first, 128);

@@ -25,7 +25,7 @@ const FAMILIES: Readonly<Record<string, (t: TestContext) => string>> = {
   Unix: (t) => `unix:${temporaryFolder(t)}/app.sock`,
 };
 
-/** A listener with three lanes, of which clients reach lane 1. */
+/** A listener with three lanes. Clients reach lane 1. */
 async function steered(t: TestContext, address: string, settings = {}) {
   const set = new ListenerSet();
   const acquired = await set.acquire([listener('app', address, { steer: true, ...settings })], 3);
@@ -37,14 +37,14 @@ async function steered(t: TestContext, address: string, settings = {}) {
     set,
     acquired,
     fd,
-    /** A client connects, and stays. */
+    /** Connects a client that stays connected. */
     connect: () => connectSocket(keepOpen(t, openSocket(app.address.family, 'stream')), app.address),
     openProbe() {
       const probe = set.openProbe(acquired, 'app', 1);
       t.after(() => probe.close());
       return probe;
     },
-    /** How many connections the kernel has in the queue, zero's own among them. */
+    /** The number of connections in the kernel's queue, including zero's own. */
     length: () => (app.address.family === 'unix' ? unixSocket(inodeOf(fd))?.rqueue : acceptQueue(fd)),
     watch() {
       const calls: string[] = [];
@@ -55,7 +55,7 @@ async function steered(t: TestContext, address: string, settings = {}) {
   };
 }
 
-/** Resolves when the reactor has reported everything that happened before. */
+/** Resolves when the reactor has reported every earlier event. */
 function reported(): Promise<void> {
   const { read, write } = openPipe();
   writeSync(write, 'x');
@@ -114,7 +114,7 @@ for (const [family, addressOf] of Object.entries(FAMILIES)) {
       assert.ok(accepted);
       assert.equal(peekConnection(accepted.fd), 'ended');
       assert.equal(set.queued(1), 0);
-      // What the service still sends is read: a descriptor that is closed before would answer with a reset.
+      // Later data of the service is read: a descriptor closed before would answer with a reset.
       assert.ok(isOpen(probe.fd));
       writeSync(accepted.fd, '220 hi\r\n');
       await reported();

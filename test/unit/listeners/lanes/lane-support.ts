@@ -12,12 +12,12 @@ import {
 import type { AcquiredListener } from '../../../../src/listeners/listeners.ts';
 import { portOf } from '../fixture.ts';
 
-/** Everything to these lanes, where nothing else is said. */
+/** Steers everything to these lanes, except as given in `more`. */
 export function to(main: readonly number[], more: Partial<Steering> = {}): Steering {
   return { main, canary: null, preview: null, previewFrom: [], ...more };
 }
 
-/** Connects from an address and tells by which of the lanes the connection comes in; -1: by none of them. */
+/** Connects from an address. Returns the lane of the connection; -1: none of them. */
 export function laneOf(
   listener: AcquiredListener,
   lanes: readonly number[],
@@ -46,7 +46,7 @@ export function laneOf(
 
 const BATCH = 250;
 
-/** How many of so many connections come in by each of the lanes. Throws where one comes in by none of them. */
+/** The number of connections in each of the lanes, out of this total. Throws if one arrives elsewhere. */
 export function tally(
   listener: AcquiredListener,
   lanes: readonly number[],
@@ -60,7 +60,7 @@ export function tally(
     const clients = Array.from({ length: Math.min(left, BATCH) }, () => {
       const client = openSocket(family, 'stream');
       connectSocket(client, { family, host, port: portOf(listener) });
-      // Closed with something unread, the other end is reset (RFC 2525, section 2.17): no TIME_WAIT is left.
+      // A close with unread data sends a reset (RFC 2525, section 2.17), so no TIME_WAIT remains.
       writeSync(client, 'x');
       return client;
     });
@@ -72,7 +72,7 @@ export function tally(
   return counts;
 }
 
-/** Accepts and closes all that waits; returns how many those were. */
+/** Accepts and closes all waiting connections. Returns their number. */
 export function emptied(socket: number): number {
   let count = 0;
   for (let one = acceptSocket(socket); one !== null; one = acceptSocket(socket)) {
@@ -82,7 +82,7 @@ export function emptied(socket: number): number {
   return count;
 }
 
-/** Closed when the test is over. */
+/** Closes the descriptor at the end of the test. */
 export function keepOpen(t: TestContext, fd: number): number {
   t.after(() => closeFd(fd));
   return fd;

@@ -46,7 +46,7 @@ test('by address each client stays on one side, and the share is that of the cli
   assert.deepEqual(again, first);
   const share = (found: readonly number[]) => found.filter((lane) => lane === 1).length;
   t.diagnostic(`10 %: ${share(first)}, 30 %: ${share(more)} of 2000 neighbouring clients`);
-  // Standard deviation 13 and 20: five of them.
+  // Standard deviations 13 and 20. The bounds are five of them.
   assert.ok(Math.abs(share(first) - 200) < 67, `${share(first)}`);
   assert.ok(Math.abs(share(more) - 600) < 103, `${share(more)}`);
   assert.ok(
@@ -102,7 +102,7 @@ test('a preview is reached by IPv6, and by IPv4 on a dual-stack listener', async
 
 test('lanes are created at bind, and all connections use the first one until steering', async (t) => {
   const { http, set } = await steered(t);
-  // One more than lanes: the one that programs are attached through.
+  // One more than the lanes: the socket through which programs are attached.
   assert.equal(listenQueues(portOf(http)).length, 5);
   assert.equal(set.snapshot()[0]?.lanes.length, 5);
   assert.equal(set.snapshot()[0]?.fd, http.fd);
@@ -161,7 +161,7 @@ test('each changed listener is steered to lanes of a generation that has it', as
   const young = await set.acquire(spec('kept', 'added'), 2);
   t.after(() => young.release());
   for (const one of young.listeners) one.fdOf(1);
-  // Nobody but the candidate has it.
+  // Only the candidate has it.
   assert.equal(laneOf(find(young, 'added'), [1]), 1);
   const canary = { percent: 100, by: 'connection', lanes: [1] } as const;
   set.steer(to([0], { canary }));

@@ -6,7 +6,7 @@ import { run } from '../../../support/bpf-interpreter.ts';
 
 const NOTHING: GroupPlan = { probes: [], preview: null, canary: null, main: [0] };
 
-/** The index that a connection is steered to. */
+/** The index to which a connection is steered. */
 function steered(
   plan: Partial<GroupPlan>,
   saddr: string,
@@ -68,7 +68,7 @@ for (const [name, address] of [
       few += inFew;
       many += inMany;
     }
-    // Standard deviations 31 and 71: five of them.
+    // Standard deviations 31 and 71. The bounds are five of them.
     assert.ok(Math.abs(few - 1000) < 155, `${few}`);
     assert.ok(Math.abs(many - 10_000) < 355, `${many}`);
   });

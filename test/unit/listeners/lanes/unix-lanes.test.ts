@@ -37,7 +37,7 @@ async function steered(t: TestContext, lanes = 3, settings = {}) {
 
 type App = ReturnType<typeof only>;
 
-/** By which lane a client of the path comes in. */
+/** The lane of a client that connects to the path. */
 function laneOf(app: App, path: string, lanes: readonly number[]): number {
   const client = openSocket('unix', 'stream');
   try {
@@ -133,7 +133,7 @@ test('1,000 renames under constant connections cause no error', async (t) => {
   );
   for (let round = 0; round < 1000; round += 1) {
     set.steer(to([round % 2 === 0 ? 1 : 0]));
-    // The servers of this process get their turn.
+    // The servers of this process run in between.
     await new Promise((resolve) => setImmediate(resolve));
   }
   child.kill('SIGTERM');
@@ -156,14 +156,14 @@ for (const [title, take] of [
 ] as const) {
   test(`a service ${title} the public name: zero restores it within 50 ms`, async (t) => {
     const durations: number[] = [];
-    // What else the machine does can hold up any one of them, but not all.
+    // Other load of the machine can delay any one of them, but not all.
     for (let round = 0; round < 5; round += 1) durations.push(await timeReturn(t, take));
     t.diagnostic(durations.map((duration) => `${duration.toFixed(1)} ms`).join(', '));
     assert.ok(Math.min(...durations) < 50, durations.join(' '));
   });
 }
 
-/** Milliseconds until the public name, which was taken away, is back and told of. */
+/** Milliseconds until the removed public name is restored and reported. */
 async function timeReturn(t: TestContext, take: (path: string) => void): Promise<number> {
   const { set, app, path } = await steered(t);
   set.steer(to([1]));
@@ -267,9 +267,9 @@ test('all workers of a generation get its first lane, whichever lane is steered 
     [1, 2].map((lane) => set.unattended(lane, false)),
     [1, 0],
   );
-  // Somebody who is there for what another generation left in that lane.
+  // A rescue worker for connections that another generation left in that lane.
   assert.equal(inodeOf(app.fdOf(2)), first);
-  // A lane that another generation has then is its own.
+  // A later lane of another generation is a different socket.
   assert.notEqual(inodeOf(app.fdOf(2, 2)), first);
 });
 

@@ -42,7 +42,7 @@ test('the three argument forms of writeHead are kept', () => {
     ],
     [{}, { Connection: 'close' }],
     [[], ['Connection', 'close']],
-    // Node refuses this one, and has to see it.
+    // Node refuses this value, and must receive it unchanged.
     [
       ['A', '1', 'B'],
       ['A', '1', 'B'],

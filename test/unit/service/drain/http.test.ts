@@ -8,7 +8,7 @@ import { askOnce, get, headsIn, LIMIT, LONG, open, RawClient, SOON, serve } from
 
 type Answer = (response: ServerResponse, request: IncomingMessage) => void;
 
-/** A server whose handlers wait for the test: `/held` is answered by `release`, everything else at once. */
+/** A server whose handlers wait for the test: `release` answers `/held`, everything else is answered immediately. */
 function heldServer(answer: Answer = (response) => response.end('ok')) {
   const events = new EventEmitter();
   const held: [ServerResponse, IncomingMessage][] = [];
@@ -194,7 +194,7 @@ test('a request whose body is still arriving is read completely and answered', L
   client.send(`${post(20_000)}${'x'.repeat(10_000)}`);
   await reading;
   const report = drain(server, { ...LONG, idleMs: 0 });
-  // What is idle is closed before the body has come.
+  // Idle connections are closed before the body has arrived.
   await silent.until(/\[end\]/);
   silent.socket.end();
   const text = await client.send('x'.repeat(10_000)).until(/\[end\]/);
@@ -242,7 +242,7 @@ test('a response that is sent before the body has arrived is complete, and not r
 
 test('a response whose writeHead was wrapped before the drain has Connection: close', LIMIT, async (t) => {
   const { server, whenHeld, release } = heldServer();
-  // As on-headers does, and with it compression, morgan and cookie-session.
+  // The same as on-headers, which compression, morgan and cookie-session use.
   server.prependListener('request', (_, response) => {
     const { writeHead } = response;
     response.writeHead = ((...head: unknown[]) => {
@@ -304,7 +304,7 @@ test(
 
 test('an endless handler is cut off at the deadline, and its client can detect it', LIMIT, async (t) => {
   const server = createServer((_, response) => {
-    // Its length is told by the end of the connection only.
+    // Only the end of the connection determines its length.
     response.sendDate = false;
     response.useChunkedEncodingByDefault = false;
     response.writeHead(200).write('half');
@@ -377,7 +377,8 @@ test('connections in the accept queue are accepted and served', LIMIT, async (t)
   const { server } = heldServer();
   const port = await serve(t, server);
   const clients = Array.from({ length: 50 }, () => new RawClient(t, connect(port, '127.0.0.1')));
-  // The clients' handshakes are over: the kernel ends them before connect() returns on loopback. Nothing was accepted yet.
+  // The clients' handshakes are complete: on loopback the kernel completes them before connect() returns. Nothing was
+  // accepted yet.
   const report = drain(server, LONG);
   for (const client of clients) client.send(get());
   for (const client of clients)
@@ -394,12 +395,12 @@ test('a close call of the program during a drain joins the drain', LIMIT, async 
   const report = drain(server, LONG);
   const closed = new Promise<unknown>((resolve) => server.close(resolve));
   server.closeIdleConnections();
-  // It was not swept away.
+  // It was not closed as idle.
   assert.match(await client.send(get()).until(/\[end\]/), /ok[\s\S]*connection: close[\s\S]*ok\[end\]$/i);
   client.socket.end();
   assert.equal(await closed, undefined);
   assert.equal((await report).finished, 1);
-  // It is the server's own again.
+  // It is the server's own method again.
   assert.equal(Object.hasOwn(server, 'close'), false);
   const [error] = await new Promise<unknown[]>((resolve) => server.close((...result) => resolve(result)));
   assert.equal((error as NodeJS.ErrnoException).code, 'ERR_SERVER_NOT_RUNNING');

@@ -16,7 +16,7 @@ import { seededRandom } from '../../../support/random.ts';
 import type { Scope } from '../../../support/temporary.ts';
 import { askOnce, get, LIMIT, LONG, openTls, serve } from './support.ts';
 
-/** Answers `ok`, or keeps the streams of `/held` for the test. */
+/** Responds `ok`, or holds the streams of `/held` for the test. */
 function answering(server: Http2Server) {
   const events = new EventEmitter();
   const held: ServerHttp2Stream[] = [];
@@ -56,7 +56,7 @@ async function session(
   return client;
 }
 
-/** The body of the answer; rejects when the stream ends without one. */
+/** The body of the response. Rejects when the stream ends without one. */
 async function ask(client: ClientHttp2Session, path = '/'): Promise<string> {
   const stream = client.request({ ':path': path });
   let text = '';
@@ -101,7 +101,7 @@ for (const [kind, { make, scheme }] of Object.entries(KINDS)) {
       told = true;
     });
     const report = drain(server, LONG);
-    // Whatever the server said when the drain began has come before the answer to a ping that was sent after.
+    // The messages of the server at the start of the drain arrive before the answer to a later ping.
     await new Promise((resolve) => client.ping(resolve));
     assert.equal(told, false);
     assert.equal(await ask(client), 'ok');
@@ -128,7 +128,7 @@ test(
     const server = createServer();
     const { whenHeld, release } = answering(server);
     const port = await serve(t, server);
-    // What the server says is held back, as a slow network would.
+    // Messages of the server are delayed, as by a slow network.
     let hold = false;
     const heldBack: Buffer[] = [];
     let toClient: Socket | undefined;
@@ -147,13 +147,13 @@ test(
         if (!hold) socket.end();
       });
     });
-    // The proxy begins no session; the server behind it does.
+    // The proxy creates no session. The server behind it does.
     const client = await session(t, server, `http://127.0.0.1:${await serve(t, proxy, false)}`);
     const early = ask(client, '/held');
     await whenHeld();
     hold = true;
     const report = drain(server, LONG);
-    // GOAWAY was written by now.
+    // GOAWAY has been written at this point.
     await new Promise((resolve) => setImmediate(() => setImmediate(() => setImmediate(resolve))));
     let streams = 0;
     server.on('stream', () => {
@@ -199,7 +199,7 @@ test(
     const client = await session(t, server, `http://127.0.0.1:${port}`);
     assert.equal(await ask(client), 'ok');
     const report = drain(server, LONG);
-    // Before version 24 Node does not tell of this session; it shows itself by this stream.
+    // Before version 24 Node does not report this session. The stream makes it known.
     const told = once(client, 'goaway');
     assert.equal(await ask(client), 'ok');
     await told;

@@ -4,16 +4,19 @@ import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { watchServer } from '../../../../src/service/drain/watch.ts';
 import type { Scope } from '../../../support/temporary.ts';
 
-/** No test waits longer than this for anything. */
+/** The time limit of every test. */
 export const LIMIT = { timeout: 20_000 } as const;
 
-/** More than a test takes, and far less than its limit. */
+/** Longer than a test takes, and far below its limit. */
 export const LONG = { timeoutMs: 10_000 } as const;
 
-/** Ends idle connections soon, and leaves time to see their clients go. */
+/** Ends idle connections soon, with time for their clients to close. */
 export const SOON = { timeoutMs: 10_000, idleMs: 50 } as const;
 
-/** Listens on a free port for the length of the test. `watched`: as the library does with every server that it is given. */
+/**
+ * Listens on a free port until the end of the test. `watched`: the library watches the server, as it does with every
+ * given server.
+ */
 export async function serve(scope: Scope, server: Server, watched = true): Promise<number> {
   if (watched) watchServer(server);
   const open = new Set<Socket>();
@@ -30,10 +33,10 @@ export async function serve(scope: Scope, server: Server, watched = true): Promi
   return (server.address() as AddressInfo).port;
 }
 
-/** A client that does nothing by itself, and keeps what it received. */
+/** A client that acts only for the test, and keeps its received data. */
 export class RawClient {
   readonly socket: Socket;
-  /** All that came, then `[end]` for the server's FIN and `[ECONNRESET]` for a reset. */
+  /** Everything received, then `[end]` for the server's FIN and `[ECONNRESET]` for a reset. */
   text = '';
   readonly closed: Promise<void>;
   #wake: () => void = () => undefined;
@@ -59,7 +62,7 @@ export class RawClient {
     return this;
   }
 
-  /** Resolves once what has come matches; rejects when the connection closes without. */
+  /** Resolves when the received text matches. Rejects when the connection closes before. */
   async until(pattern: RegExp): Promise<string> {
     while (!pattern.test(this.text)) {
       if (this.socket.closed) throw new Error(`closed before ${pattern}: ${JSON.stringify(this.text)}`);
@@ -76,7 +79,7 @@ export class RawClient {
   }
 }
 
-/** Connected, and accepted by the server: it has made a connection of it. */
+/** A connected client that the server has accepted. */
 export async function open(scope: Scope, server: Server, port: number): Promise<RawClient> {
   const accepted = once(server, 'connection');
   const client = new RawClient(scope, connect({ port, host: '127.0.0.1', allowHalfOpen: true }));
@@ -101,11 +104,11 @@ export async function openTls(
 
 export const get = (path = '/'): string => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
 
-/** The heads of the answers in a text, in lower case. */
+/** The heads of the responses in a text, in lower case. */
 export const headsIn = (text: string): string[] =>
   (text.match(/HTTP\/1\.1 \d[\s\S]*?\r\n\r\n/g) ?? []).map((head) => head.toLowerCase());
 
-/** Asks, waits for the answer `ok`, and so is idle then. */
+/** Sends a request and waits for the response `ok`. The connection is then idle. */
 export async function askOnce(client: RawClient): Promise<void> {
   await client.send(get()).until(/ok$/);
 }

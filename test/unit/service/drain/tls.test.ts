@@ -10,7 +10,7 @@ import { askOnce, get, LIMIT, LONG, open, openTls, RawClient, SOON, serve } from
 const httpsServer = () => {
   const server = createHttpsServer({ ...CERTIFICATE }, (_, response) => response.end('ok'));
   server.keepAliveTimeout = 0;
-  // A client that goes in the middle of its handshake is no fault of the server.
+  // A client that disconnects during its handshake is not an error of the server.
   server.on('tlsClientError', () => undefined);
   return server;
 };
@@ -82,7 +82,7 @@ test(
       for (const client of [busy, quiet, leaving]) await client.send('hello').until(/hello/);
       const report = drain(server, { timeoutMs: 400, idleMs: 200 });
       leaving.socket.end();
-      // It is answered as long as it is open, and asks again at once.
+      // It is answered while it is open, and then immediately sends again.
       busy.socket.on('data', (chunk: Buffer) => busy.socket.write(chunk));
       busy.send('!');
       assert.match(await quiet.until(/\[/), /\[end\]$/);

@@ -5,7 +5,7 @@ import { seededRandom } from '../../../support/random.ts';
 
 const HEAD = Buffer.from('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n');
 
-/** A frame as RFC 6455, 5.2 draws it. */
+/** A frame in the format of RFC 6455, 5.2. */
 function frame(opcode: number, length: number, masked = false): Buffer {
   const head =
     length < 126
@@ -14,7 +14,7 @@ function frame(opcode: number, length: number, masked = false): Buffer {
         ? [126, length >> 8, length & 255]
         : [127, 0, 0, 0, 0, ...[24, 16, 8, 0].map((shift) => (length >>> shift) & 255)];
   head[0] = (head[0] ?? 0) | (masked ? 0x80 : 0);
-  // 0x88 is what a close frame begins with.
+  // 0x88 is the first byte of a close frame.
   return Buffer.concat([
     Buffer.from([0x80 | opcode, ...head]),
     Buffer.alloc(length + (masked ? 4 : 0), 0x88),

@@ -24,7 +24,7 @@ const ACCEPT = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnec
 const CLIENT_CLOSE = '\x88\x82\0\0\0\0\x03\xf4';
 const SERVER_CLOSE = '\x88\x11\x03\xf4service restart';
 
-/** A library of its own kind: it writes frames in pieces, over as many turns as the test likes, and ends the connection on any answer. */
+/** A custom library that writes frames in pieces over several turns, and ends the connection on any answer. */
 function handMadeServer() {
   const server = createServer((_, response) => response.end('ok'));
   server.keepAliveTimeout = 0;
@@ -59,7 +59,7 @@ test(
     const { server, upgraded } = handMadeServer();
     const client = await open(t, server, await serve(t, server));
     const stream = await upgraded(t, client);
-    // A text frame of ten bytes in three pieces, the drain in its middle.
+    // A text frame of ten bytes in three pieces. The drain begins in its middle.
     stream.write(Buffer.from([0x81]));
     const report = drain(server, LONG);
     await turns(5);
@@ -150,7 +150,7 @@ test('a watched server without an upgrade listener responds like any other', LIM
   const client = await open(t, server, await serve(t, server));
   assert.equal(server.listenerCount('upgrade'), 0);
   assert.match(await client.send(UPGRADE).until(/ok$/), /^HTTP\/1\.1 200/);
-  // Listeners that come and go, before and after it was watched.
+  // Listeners that are added and removed before and after the server is watched.
   const listener = () => undefined;
   server.on('upgrade', listener);
   assert.equal(server.listenerCount('upgrade'), 2);

@@ -8,7 +8,7 @@ import type { Wanted } from '../../../../src/service/seams.ts';
 
 const SELF = { pid: 100, ppid: 99 };
 
-/** What each descriptor really is: an address for a listening socket, `udp ADDRESS`, or what is wrong with it after a "!". */
+/** The real state of each descriptor: an address for a listening socket, `udp ADDRESS`, or the fault after a "!". */
 function choose(environment: Record<string, string>, real: Record<number, string>, wanted: Partial<Wanted>) {
   const look = (fd: number): Inspected => {
     const text = real[fd] ?? '!is not open in this process';

@@ -4,7 +4,7 @@ import type { Claim } from '../../../../src/service/handed/claim.ts';
 import { widerProblem } from '../../../../src/service/handed/find-handed.ts';
 import { parsePlace } from '../../../../src/service/handed/place.ts';
 
-/** What a program is told that wants this host of port 80 and would get the socket at `actual`. */
+/** The error for a program that requests this host on port 80 and would get the socket at `actual`. */
 function problem(host: string | undefined, actual: string, from = 'zero'): string | null {
   const claim: Claim = { fd: 3, name: 'http', address: null, from };
   const place = parsePlace(actual);

@@ -17,7 +17,7 @@ const NAMES = [
   'ZERO_SHUTDOWN_SIGNAL',
 ];
 
-/** This process's environment for one test. */
+/** Sets this process's environment for one test. */
 function surround(t: Scope, environment: Record<string, string>): void {
   const before = NAMES.map((name) => [name, process.env[name]] as const);
   for (const name of NAMES) delete process.env[name];
@@ -30,7 +30,7 @@ function surround(t: Scope, environment: Record<string, string>): void {
   });
 }
 
-/** A notify socket; what was sent to it so far. */
+/** A notify socket, and the messages so far. */
 function listenForNotifications(t: Scope): { path: string; read: () => string | undefined } {
   const path = join(temporaryFolder(t), 'notify');
   const fd = createDatagramSocket(path);
@@ -38,13 +38,13 @@ function listenForNotifications(t: Scope): { path: string; read: () => string | 
   return { path, read: () => receiveDatagram(fd)?.data.toString() };
 }
 
-/** The warnings while `act` runs. */
+/** The warnings during `act`. */
 async function warningsOf(act: () => Promise<void>): Promise<string[]> {
   const warnings: string[] = [];
   const note = (warning: Error) => warnings.push(`${warning.name}: ${warning.message}`);
   process.on('warning', note);
   await act();
-  // They are emitted in the next turn.
+  // Warnings are emitted in the next turn.
   await new Promise((resolve) => setImmediate(resolve));
   process.off('warning', note);
   return warnings;

@@ -3,10 +3,10 @@ import { describe, it } from 'node:test';
 import { ShutdownSignals } from '../../../../src/service/register/shutdown-signals.ts';
 import type { Scope } from '../../../support/temporary.ts';
 
-// Signals that nothing else in this process uses.
+// Signals that this process does not use otherwise.
 const [ONE, OTHER] = ['SIGALRM', 'SIGWINCH'] as const;
 
-/** Holds both; what happens is noted in order. `finish` ends the hold. */
+/** Holds both signals. Events are recorded in order. `finish` ends the hold. */
 function hold(t: Scope, ...handlers: NodeJS.Signals[]) {
   const events: string[] = [];
   const { emit } = process;
@@ -48,7 +48,7 @@ describe('held signals', () => {
     finish();
     await turn();
     assert.deepEqual(events.slice(1), [`handler ${ONE}`, `handler ${OTHER}`]);
-    // From then on they come as they are, and the handlers are the program's alone.
+    // From then on signals are delivered unchanged, only to the handlers of the program.
     send(ONE);
     assert.equal(events.at(-1), `handler ${ONE}`);
     assert.equal(process.listenerCount(ONE), 1);
@@ -58,7 +58,7 @@ describe('held signals', () => {
     const early: string[] = [];
     process.once(ONE, (signal) => void early.push(signal));
     const { finish, held } = hold(t);
-    // A signal that is awaited keeps no process alive.
+    // A handler for a signal does not keep a process alive.
     const alive = setTimeout(() => undefined, 60_000);
     process.kill(process.pid, ONE);
     await held;

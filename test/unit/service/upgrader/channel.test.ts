@@ -5,7 +5,7 @@ import test from 'node:test';
 import { Channel } from '../../../../src/service/upgrader/channel.ts';
 import { readToChild, readToParent } from '../../../../src/service/upgrader/messages.ts';
 
-/** A channel of which the test is the other side. */
+/** A channel whose other end is the test. */
 function open() {
   const heard: unknown[] = [];
   const written: string[] = [];
@@ -81,7 +81,7 @@ test('the message to a new process is checked field by field', () => {
     identity: { dev: 1, ino: 2 },
   };
   const inherit = { type: 'inherit', version: 1, token: 'a', pid: 7, descriptors: [one] };
-  // Fields that a newer process added are no harm.
+  // Additional fields of a newer process are ignored.
   assert.deepEqual(readToChild({ ...inherit, more: true }), inherit);
   assert.deepEqual(readToChild({ type: 'take_over', more: true }), { type: 'take_over' });
   for (const wrong of [

@@ -14,7 +14,7 @@ const isOpen = (fd: number): boolean => {
   }
 };
 
-/** Any open file stands for a socket. */
+/** Any open file represents a socket. */
 function descriptor(t: TestContext, fields: Partial<Inherited>): Inherited {
   const fd = openSync('/dev/null', 'r');
   t.after(() => isOpen(fd) && closeSync(fd));
@@ -47,7 +47,7 @@ test('a socket is found by its name, then by the requested address, then by the 
   const take = (asked: Asked, name?: string): Inherited | null =>
     tableOf(named, any, fixed).take('listener', asked, name);
   assert.equal(take(tcp(0), 'admin'), named);
-  // A name that is new, for an address that is not.
+  // A new name for a known address.
   assert.equal(take(tcp(0), 'other'), any);
   assert.equal(take(tcp(5002)), any);
   assert.equal(take(tcp(80)), fixed);

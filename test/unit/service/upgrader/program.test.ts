@@ -5,7 +5,7 @@ import test, { type TestContext } from 'node:test';
 import { argumentsAsGiven, type Origin, resolveProgram } from '../../../../src/service/upgrader/program.ts';
 import { temporaryFolder } from '../../../support/temporary.ts';
 
-/** A folder with `bin/app`, which may be executed, and `data`, which may not. */
+/** A directory with `bin/app`, which is executable, and `data`, which is not. */
 function place(t: TestContext): { folder: string; origin: Origin; PATH: string } {
   const folder = temporaryFolder(t);
   mkdirSync(join(folder, 'bin'));
@@ -25,7 +25,7 @@ test('a name is looked up on PATH and a path in the directory, each time again',
   assert.equal(file('app', 'bin'), app);
   assert.equal(file('bin/app'), app);
   assert.equal(file(app), app);
-  // A process may have been called by a name that is no program's.
+  // A process may have a name that is not a program.
   assert.equal(file('no-such-program'), process.execPath);
   assert.equal(file('data', folder), process.execPath);
 });

@@ -17,7 +17,7 @@ function situation(now: number, others: Partial<Situation> = {}): Situation {
   return { state: initialState(now), processes, listeners: [], verifyOf: () => undefined, ...others };
 }
 
-/** A state file in a folder of its own, and what was written to the vault. */
+/** A state file in a new directory, and the content of the vault. */
 function open(t: TestContext) {
   const folder = mkdtempSync(path.join(tmpdir(), 'state-file-'));
   t.after(() => rmSync(folder, { recursive: true }));

@@ -8,7 +8,7 @@ import { describeInstanceHolding } from '../../../../src/supervisor/instance/hol
 
 const UID = process.geteuid?.() ?? 0;
 const STARTED = processStat(process.pid)?.startTime ?? 0;
-/** No process: this one was started at another time. */
+/** No process has this start time with this pid. */
 const GONE = { pid: process.pid, start_time_ticks: STARTED + 1 };
 const ALIVE = { pid: process.pid, start_time_ticks: STARTED };
 
@@ -22,7 +22,7 @@ const STATE = {
   listeners: [{ inode: 4711, lanes: [{ inode: 4712 }, { inode: 4713 }] }],
 };
 
-/** The places with one instance whose state is this text. */
+/** The directories with one instance whose state is this text. */
 function placesWith(t: TestContext, text: string) {
   const directory = mkdtempSync(path.join(tmpdir(), 'holding-'));
   t.after(() => rmSync(directory, { recursive: true }));

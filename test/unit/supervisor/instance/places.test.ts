@@ -15,7 +15,7 @@ const UID = process.geteuid?.() ?? 0;
 /** The user of this test, as an ordinary one. */
 const USER = UID === 0 ? 54_321 : UID;
 
-/** A directory for temporary files of this test alone. */
+/** A directory for temporary files of this test only. */
 function temporary(t: TestContext): string {
   const folder = temporaryFolder(t);
   const { TMPDIR } = process.env;
@@ -59,7 +59,7 @@ describe('the instances of a user are', () => {
     const found = placesFor({ uid: 0, environment: {} });
     assert.deepEqual(found[0], { directory: '/run/zero', uid: null });
     const here = found.filter(({ directory }) => directory.startsWith(folder));
-    // A place of root's making counts for any user.
+    // A directory that root created is valid for any user.
     const own = [{ directory: join(folder, `zero-${UID}`), uid: UID }];
     assert.deepEqual(here, UID === 0 ? [...own, { directory: join(folder, 'zero-1'), uid: 1 }] : own);
   });

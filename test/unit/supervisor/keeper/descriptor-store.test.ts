@@ -7,7 +7,7 @@ import { closeFd, inodeOf, openSocket } from '../../../../src/linux/sockets.ts';
 import { DescriptorStore } from '../../../../src/supervisor/keeper/descriptor-store.ts';
 import { temporaryFolder } from '../../../support/temporary.ts';
 
-/** A service manager, and what it received since the last call: text, and inodes of what came with it. */
+/** A service manager, and the messages since the last call: their text, and the inodes of their descriptors. */
 function managerOf(t: TestContext) {
   const socket = join(temporaryFolder(t), 'notify');
   const fd = createDatagramSocket(socket);

@@ -20,7 +20,7 @@ import { requireProgram } from '../../../support/debian.ts';
 import { sessionMembers } from '../../../support/processes.ts';
 import { temporaryFolder } from '../../../support/temporary.ts';
 
-/** A keeper, and this process as its supervisor. */
+/** A keeper, with this process as its supervisor. */
 class Keeper {
   readonly pid: number;
   readonly folder: string;
@@ -61,26 +61,26 @@ class Keeper {
     });
   }
 
-  /** The next line that it, or a program that it has started, prints. */
+  /** The next line that the keeper or one of its programs prints. */
   async line(): Promise<string> {
     const { value, done } = await this.#iterator.next();
     return done ? '(end)' : value;
   }
 
-  /** Orders it to run a piece of shell. */
+  /** Makes the keeper run shell code. */
   order(script: string): void {
     const file = join(this.folder, 'script.sh');
     writeFileSync(file, script);
     writeSync(this.#fifo, `run ${file}\n`);
   }
 
-  /** The supervisor dies. */
+  /** The supervisor exits. */
   die(): void {
     if (this.#fifo !== -1) closeFd(this.#fifo);
     this.#fifo = -1;
   }
 
-  /** Another supervisor comes. */
+  /** Another supervisor starts. */
   come(): void {
     this.#fifo = openSync(`/proc/${this.pid}/fd/${FIFO_FD}`, constants.O_WRONLY | constants.O_NONBLOCK);
   }
@@ -104,10 +104,10 @@ const SHELLS = [
   ['busybox', 'busybox', 'sh'],
 ] as const;
 
-/** Finds which of these descriptors it has; a pipe of the shell's own would be one of them. */
+/** Finds which of these descriptors are open. A pipe of the shell itself would be one of them. */
 const HELD = `held=; for fd in 3 4 5 ${VAULT_FD}; do [ -e /proc/$$/fd/$fd ] && held="$held $fd"; done`;
 
-/** Prints what it was started with. */
+/** Prints its start parameters. */
 const REPORT = `${HELD}; echo $ZERO_RESTARTED_BY $ZERO_RESTART_TRIES $ZERO_RUNTIME \${ZERO_KEEPER-} $held`;
 
 for (const [program, debianPackage, name] of SHELLS) {
@@ -122,7 +122,7 @@ for (const [program, debianPackage, name] of SHELLS) {
     const keeper = new Keeper(t, shell, true, ['sh', '-c', REPORT]);
     keeper.die();
     assert.equal(await keeper.line(), `${keeper.pid} 0 ${keeper.folder} ${VAULT_FD}`);
-    // That program has exited: the second attempt.
+    // That program has exited, so this is the second attempt.
     assert.equal(await keeper.line(), `${keeper.pid} 1 ${keeper.folder} ${VAULT_FD}`);
     assert.ok(keeper.isAlive);
     assert.ok(isKeeper(linux.argumentsOf(keeper.pid), keeper.folder));

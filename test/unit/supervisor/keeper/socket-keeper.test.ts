@@ -43,7 +43,7 @@ function listening(t: TestContext): number {
   return fd;
 }
 
-/** A keeper of these sockets, and its answers. */
+/** A keeper of these sockets, and its reports. */
 function keeperOf(t: TestContext, sockets: number[], options: Partial<SocketKeeperOptions> = {}) {
   const runtimeDirectory = temporaryFolder(t);
   const vault = VaultFile.create(linux);
@@ -91,7 +91,7 @@ function keeperOf(t: TestContext, sockets: number[], options: Partial<SocketKeep
   return { keeper, runtimeDirectory, vault, next, kept };
 }
 
-/** The inodes of what it keeps, in ascending order. */
+/** The inodes of its sockets, in ascending order. */
 const socketsOf = (pid: number) =>
   descriptorsOf(pid)
     .flatMap(({ fd, link }) => (fd >= FIRST_SOCKET_FD ? (socketInode(link) ?? []) : []))
@@ -209,7 +209,7 @@ test('the sockets are recovered with the permission to trace the keeper', async 
 });
 
 test('the sockets are recovered without that permission, and the keeper continues', async (t) => {
-  // More than one datagram has room for.
+  // More than one datagram can hold.
   const sockets = Array.from({ length: 300 }, () => listening(t));
   const { kept, runtimeDirectory } = keeperOf(t, sockets);
   const identity = await kept(1);
@@ -271,7 +271,7 @@ test('a socket is not reported as lost if no descriptor is free', async (t) => {
   assert.throws(() => new TakenSockets(full).takeFrom(worker, 'workers', wanted), { code: 'EMFILE' });
 });
 
-/** A system in which nobody may trace another process. */
+/** A system in which no user may trace another process. */
 const restricted = {
   ...keeperSystem,
   pidfdGetfd: () => {

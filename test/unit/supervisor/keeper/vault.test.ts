@@ -13,7 +13,7 @@ function vaultOf(t: TestContext): VaultFile {
   return vault;
 }
 
-/** What another process finds in the vault, which has a descriptor of its own. */
+/** The content of the vault according to another process, which has its own descriptor. */
 function found(t: TestContext, vault: VaultFile) {
   const other = VaultFile.resume(duplicateAbove(vault.fd, 3), linux);
   t.after(() => other.close());

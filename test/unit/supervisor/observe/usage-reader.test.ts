@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { ProcessUsage } from '../../../../src/linux/process-usage.ts';
 import { type MeasuredProcess, UsageReader } from '../../../../src/supervisor/observe/usage-reader.ts';
 
-/** Processes, a clock and what /proc shows, to be changed by the test. */
+/** Processes, a clock and the data of /proc, which the test can change. */
 class Machine {
   now = 10_000;
   processes: MeasuredProcess[] = [];

@@ -17,7 +17,7 @@ interface Fake {
   readonly sockets?: readonly number[];
 }
 
-/** A machine with these session leaders, on which zero is root and has given its notify sockets to www. */
+/** A machine with these session leaders, on which zero runs as root and its notify sockets belong to www. */
 function machine(processes: Readonly<Record<number, Fake>>): ProcessSystem {
   const listed = Object.keys(processes).map((pid) => ({
     pid: Number(pid),

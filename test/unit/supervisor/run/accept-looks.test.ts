@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AcceptLooks, type ForeignSockets } from '../../../../src/supervisor/run/accept-looks.ts';
 
-/** Looks that take `duration` milliseconds on a clock that stands still otherwise. */
+/** Checks that take `duration` milliseconds on a clock that does not move otherwise. */
 function looksThatTake(duration: number, foreignSockets: ForeignSockets = () => []) {
   const clock = { now: 0 };
   const turns: (() => void)[] = [];

@@ -25,13 +25,13 @@ beforeEach(() => {
 
 function write(name: string, text: string): string {
   const path = join(folder, name);
-  // Renamed into place, as a deploy does it: another inode.
+  // Renamed over the old file, as in a deploy: another inode.
   writeFileSync(`${path}.new`, text, { mode: 0o755 });
   renameSync(`${path}.new`, path);
   return path;
 }
 
-/** What a handover would have prepared for this command. */
+/** The result of a handover's preparation for this command. */
 function prepared(executable: string, args: readonly string[], rollbackTo: number | null = null): Prepared {
   const file = fileAt(executable);
   assert.ok(file);

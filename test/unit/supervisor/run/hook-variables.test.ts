@@ -90,7 +90,7 @@ test('the reason of a notification is one line of limited length, whatever its c
   });
   for (const text of [ZERO_REASON, ZERO_MESSAGE, ZERO_JSON]) {
     assert.doesNotMatch(text, /[\p{Cc}\u202e]/u);
-    // MAX_ARG_STRLEN, execve(2): the name and the end of the string count as well.
+    // MAX_ARG_STRLEN, execve(2), includes the name and the terminating NUL.
     assert.ok(Buffer.byteLength(text) < 128 * 1024 - 100);
   }
   assert.ok(ZERO_REASON.startsWith('line 1\\nline 2\\r\\u001b[31mred\\u0000\\u202e "'));

@@ -4,7 +4,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { ListenerError } from '../../../../src/listeners/listener-error.ts';
 import { LanePreparer } from '../../../../src/supervisor/run/lane-preparer.ts';
 
-/** Each step takes 5 ms, so that each has a turn of its own. */
+/** Each step takes 5 ms, so each runs in its own turn. */
 let time = 0;
 const slow = {
   now: () => {
@@ -14,7 +14,7 @@ const slow = {
   defer: setImmediate,
 };
 
-/** Lanes whose listeners are made ready in so many steps; at `failing` it fails. */
+/** Lanes whose listeners are prepared in this number of steps. Step `failing` fails. */
 function lanes(steps: number, failing?: number) {
   const done: string[] = [];
   const listeners = {

@@ -7,7 +7,7 @@ import { LaneWatcher } from '../../../../src/supervisor/run/lane-watcher.ts';
 import { listener, only } from '../../listeners/fixture.ts';
 import { to } from '../../listeners/lanes/lane-support.ts';
 
-/** A lane that a probe waits in, and what its keeper posts. */
+/** A lane with a probe in its queue, and the events that its watcher posts. */
 async function watched(t: TestContext) {
   const set = new ListenerSet();
   const acquired = await set.acquire([listener('http', '127.0.0.1:0')], 2);

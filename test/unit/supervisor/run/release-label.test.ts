@@ -8,7 +8,7 @@ import { temporaryFolder } from '../../../support/temporary.ts';
 
 const COMMIT = '0123456789abcdef0123456789abcdef01234567';
 
-/** A release directory, and what is found for it. */
+/** A release directory, and its default label. */
 function release(t: TestContext): { folder: string; found(written?: string): Promise<FoundLabel | null> } {
   const folder = join(temporaryFolder(t), 'app');
   mkdirSync(folder);

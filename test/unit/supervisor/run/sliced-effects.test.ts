@@ -4,7 +4,7 @@ import { ListenerError } from '../../../../src/listeners/listener-error.ts';
 import type { Happening } from '../../../../src/supervisor/run/engine.ts';
 import { SlicedEffects } from '../../../../src/supervisor/run/sliced-effects.ts';
 
-/** Each step takes 5 ms, so that each has a turn of its own. */
+/** Each step takes 5 ms, so each runs in its own turn. */
 function slow() {
   const waiting: (() => void)[] = [];
   let time = 0;

@@ -8,7 +8,7 @@ import { temporaryFolder } from '../../../support/temporary.ts';
 
 const MODULE = new URL('../../../../src/supervisor/start/own-command.js', import.meta.url).href;
 
-/** What a program finds that was started with these words in the folder. */
+/** The result for a program that was started with these words in the directory. */
 function found(folder: string, ...words: string[]) {
   const output = execFileSync(process.execPath, words, {
     cwd: folder,

@@ -5,7 +5,7 @@ import type { Hangup } from '../../../../src/supervisor/start/terminal.ts';
 
 const SETTINGS: SignalSettings = { reload: 'SIGHUP', forward: [] };
 
-/** Signals of this process, with a terminal that says `cause` of each SIGHUP. */
+/** Signals of this process, with a terminal that reports `cause` for each SIGHUP. */
 function listen(t: TestContext) {
   const calls: string[] = [];
   const terminal = { cause: 'sent' as Hangup, hangup: () => terminal.cause, close: () => {} };

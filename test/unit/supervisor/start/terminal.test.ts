@@ -25,7 +25,7 @@ test('a SIGHUP on an open terminal comes from a process, within a second after i
   const terminal = terminalOf(t, state);
   assert.equal(terminal.hangup(), 'sent');
   state.now = 60_000;
-  // The descriptors are used up: what cannot be read says nothing.
+  // Without free descriptors nothing can be read.
   state.device = null;
   assert.equal(terminal.hangup(), 'sent');
   state.device = 0;

@@ -10,7 +10,7 @@ import { table } from '../../workers/support.ts';
 const SYSTEM_UNIT = '0::/system.slice/my-server.service\n';
 const USER_UNIT = '0::/user.slice/user-1000.slice/user@1000.service/app.slice/my-server.service\n';
 
-/** The warning of a zero in this cgroup, with a systemctl that prints these properties. */
+/** The warning for a zero in this cgroup, with a systemctl that prints these properties. */
 async function warning(
   t: TestContext,
   properties: string,

@@ -14,7 +14,7 @@ test('every version has a recorded document', () => {
   }
 });
 
-/** The shapes that were tried in another file of the same version, which has the same schema for them. */
+/** The shapes that were already checked in another file of the same version, which has the same schema for them. */
 const tried = new Set<string>();
 
 for (const [name, text] of SAMPLES) {
@@ -24,7 +24,7 @@ for (const [name, text] of SAMPLES) {
   });
 
   test(`${name}: each prefix of it is reported as torn`, () => {
-    // Each place in the largest file; the others differ only in which fields they have.
+    // Each position in the largest file. The others have only other fields.
     const step = name === 'state-2-keeper.json' ? 1 : 17;
     for (let length = 0; length < text.length; length += step)
       assert.equal(problemIn(text.slice(0, length)).kind, 'torn', `${length} characters`);
@@ -62,7 +62,7 @@ for (const [name, text] of SAMPLES) {
   });
 }
 
-/** What version 1 has and version 2 does not need. */
+/** Fields of version 1 that version 2 does not need. */
 const IGNORED = [
   /^state\.(version|exit)$/,
   /^state\.demands\.(attend|drain|stalls|verify|prepare)\b/,

@@ -8,7 +8,7 @@ import {
 } from '../../../../src/supervisor/state-format/read.ts';
 import { ROOT } from '../../../support/paths.ts';
 
-/** Whom the recorded files belong to. */
+/** The owner of the recorded files. */
 export const RECORDED = { instance: 'example', bootId: '0b0a7a3e-5f1c-4d2b-9c53-8a1f0e6d7b42' };
 
 /** The supervisor of that instance. */
@@ -26,10 +26,10 @@ export const SUPERVISOR = {
 
 const FOLDER = join(ROOT, 'test/fixtures/formats');
 
-/** The formatter has put the files on several lines. */
+/** The formatter has split the files into several lines. */
 const asWritten = (text: string): string => JSON.stringify(JSON.parse(text));
 
-/** Every state file that this and earlier versions wrote, by name. */
+/** Every state file of this and earlier versions, by name. */
 export const SAMPLES: ReadonlyMap<string, string> = new Map(
   readdirSync(FOLDER)
     .filter((name) => name.startsWith('state-'))
@@ -49,7 +49,7 @@ export function stateIn(text: string): SavedState {
   return 'state' in read ? read.state : assert.fail(read.problem.message);
 }
 
-/** Why a text of the recorded instance cannot be used. */
+/** The reason why a text of the recorded instance cannot be used. */
 export function problemIn(text: string): StateProblem {
   const read = readState(text, RECORDED);
   return 'problem' in read ? read.problem : assert.fail('it was read');

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { another, leavesOf, withLeaf } from '../../../support/leaves.ts';
 import { sample, stateIn } from './support.ts';
 
-/* Version 1 as version 2. In the samples `canary` and `soak` of both versions the same has happened. */
+/* Version 1 converted to version 2. The samples `canary` and `soak` record the same situation in both versions. */
 
 for (const name of ['canary', 'soak']) {
   test(`${name}: both versions record the same generations, workers and steps of one situation`, () => {
@@ -117,7 +117,7 @@ test('the verdict of a hook is an owed verdict that waits for the hook', () => {
   });
 });
 
-/** What version 2 leaves out, and what only a deadline that was not written follows from. */
+/** Fields that version 2 omits, and those that only an unrecorded deadline depends on. */
 const NOT_MAPPED = [
   /^version$/,
   /^state\.(version|exit)$/,
@@ -134,7 +134,7 @@ for (const name of ['canary', 'hook', 'soak', 'stopping']) {
     for (const leaf of leavesOf(data)) {
       const { shape, value } = leaf;
       if (value === null || Array.isArray(value) || NOT_MAPPED.some((one) => one.test(shape))) continue;
-      // A word of a closed set cannot be changed; its mapping is in the tests above.
+      // A word of a closed set cannot be changed. The tests above check its mapping.
       if (CLOSED.test(shape) || ['name', 'bootId'].includes(shape)) continue;
       const after = JSON.stringify(stateIn(JSON.stringify(withLeaf(data, leaf, another(value)))));
       assert.notEqual(after, before, `${shape} is not in the state`);

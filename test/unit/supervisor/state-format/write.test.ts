@@ -138,7 +138,7 @@ const HANDOVER: Handover = {
 
 const NOTHING: Omit<Situation, 'state'> = { processes: [], listeners: [], verifyOf: () => undefined };
 
-/** The document of a state with these parts, after a way through its text and the reader. */
+/** The document of a state with these parts, written as text and read again. */
 function documentOf(
   parts: Partial<State>,
   situation: Partial<Situation> = {},

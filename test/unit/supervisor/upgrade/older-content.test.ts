@@ -15,7 +15,7 @@ function documentsIn({ state, generations }: VaultContent): readonly unknown[] {
   );
 }
 
-/** Each step leaves its mark. */
+/** Each step adds its mark. */
 const step = (version: number) => (document: object) => ({
   ...document,
   version,

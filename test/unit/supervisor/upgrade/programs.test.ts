@@ -8,7 +8,7 @@ import { type Scope, temporaryFolder } from '../../../support/temporary.ts';
 
 const NOTHING = { script: null, node: null };
 
-/** A machine with these executables; `path` names one of them. */
+/** A machine with these executables. `path` returns the path of one of them. */
 function machine(t: Scope, ...files: readonly string[]) {
   const root = realpathSync(temporaryFolder(t));
   const path = (name: string) => join(root, name);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LineForwarder } from '../../../../src/workers/output/line-forwarder.ts';
 
-/** Takes the writes whose number is in `taken`, and notes everything. */
+/** Accepts the writes whose number is in `taken`, and records everything. */
 function forwarder(taken: readonly number[]) {
   const notes: string[] = [];
   let writes = 0;

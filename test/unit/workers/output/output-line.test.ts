@@ -47,7 +47,7 @@ for (const other of [
   });
 }
 
-/** A sink that takes nothing while it is full. */
+/** A sink that accepts nothing while it is full. */
 class FakeSink {
   full = false;
   text = '';

@@ -8,7 +8,7 @@ const source = (generation: number, worker = 0, stream: 'stdout' | 'stderr' = 's
   stream,
 });
 
-/** A log whose clock stands still. */
+/** A log whose clock does not move. */
 const logAt = (time = 1000): OutputLog => new OutputLog(undefined, () => time);
 
 const textOf = (log: OutputLog, view: OutputView, from = 0): string =>
@@ -78,7 +78,7 @@ describe('the output of services', () => {
     const log = new OutputLog({ slab: 64, perGeneration: 2, total: 4 });
     for (let generation = 1; generation <= 50; generation += 1) {
       for (let count = 0; count < 20; count += 1) {
-        // Sources that take turns byte by byte: each is a record.
+        // Sources that alternate byte by byte: each byte is a record.
         log.add(source(generation, count % 2), Buffer.from('x'));
         assert.ok(log.held <= 256);
       }

@@ -10,7 +10,7 @@ import { Sink } from '../../../../src/writing/sink.ts';
 import { sendSignal } from '../../../support/send-signal.ts';
 import { ended } from '../support.ts';
 
-/** A sink that keeps what it gets; `first` is its first write. */
+/** A sink that stores its data. `first` resolves at its first write. */
 function collecting() {
   const written: Buffer[] = [];
   let arrived: () => void = () => {};
@@ -93,7 +93,7 @@ test('100 MB without a newline are forwarded, and the report stays short', async
   assert.deepEqual((await exit).status, { kind: 'exited', code: 0 });
   output.close();
   while (sink.buffered > 0) await new Promise(setImmediate);
-  // The newline at its end, and one more where its rest was dropped.
+  // The newline at its end, and another one if its rest was dropped.
   assert.ok([1, 2].includes(total + sink.dropped.bytes - 100_000_000));
   assert.deepEqual(output.lines(), ['']);
 });
@@ -145,7 +145,7 @@ test('another supervisor continues to read the output of a process', async () =>
   const inodes = { stdout: linux.inodeOf(pipes.stdout.read), stderr: linux.inodeOf(pipes.stderr.read) };
   const pid = spawnProcess({
     path: '/bin/sh',
-    // 3 is its standard output from the beginning; 1 is another file by the time of the second supervisor.
+    // 3 is its standard output from the start. 1 is another file when the second supervisor starts.
     argv: [
       'sh',
       '-c',

@@ -14,7 +14,7 @@ import { test } from 'node:test';
 import { RotatingFile, type RotatingFileLimits } from '../../../../src/workers/output/rotating-file.ts';
 import { type Scope, temporaryFolder } from '../../../support/temporary.ts';
 
-/** A file in a folder of its own. `write` writes everything, as a sink does; rejects with the first error. */
+/** A file in a new directory. `write` writes everything, as a sink does, and rejects with the first error. */
 function rotating(scope: Scope, limits: RotatingFileLimits) {
   const folder = temporaryFolder(scope);
   const path = join(folder, 'web.log');
@@ -37,7 +37,7 @@ test('lines that do not fit go to the next file, and no line is lost', async (t)
   const { write, names, read } = rotating(t, { size: 100, keep: 100 });
   const lines = Array.from({ length: 200 }, (_, index) => `line ${index}\n`);
   for (const line of lines.slice(0, 100)) await write(line);
-  // Many at once: they are divided.
+  // Many lines at once are split.
   await write(lines.slice(100).join(''));
   const files = names().sort((one, two) => Number(two.split('.')[2] ?? 0) - Number(one.split('.')[2] ?? 0));
   assert.equal(files.at(-1), 'web.log');

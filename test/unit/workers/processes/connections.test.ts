@@ -50,7 +50,7 @@ function tcp(...ports: number[]) {
   return () => ({ ports, names: [] });
 }
 
-/** A clock at which every walk takes `duration`; the time in between is the test's. */
+/** A clock with which every walk takes `duration`. The test controls the time in between. */
 function clock(duration: number) {
   let time = 0;
   let asked = 0;
@@ -66,7 +66,7 @@ function clock(duration: number) {
   };
 }
 
-/** A process that has these descriptors besides this one, until `end`. */
+/** A process that also holds these descriptors until `end`. */
 function holder(...fds: number[]): { pid: number; end: () => Promise<unknown> } {
   const pipe = openPipe();
   const descriptors = new Map([[0, pipe.read], ...fds.map((fd, index) => [index + 5, fd] as const)]);
@@ -278,6 +278,6 @@ test('thousands of connections are read in slices, with other work between them'
   const reader = new WorkerConnections<string>(tcp(port));
   reader.follow(new Map([['here', here]]));
   assert.deepEqual(await reader.read(), new Map([['here', { open: all.length, busy: all.length }]]));
-  // A receive brings some 90 connections.
+  // One receive call returns about 90 connections.
   assert.ok(turns >= 2000 / 100, String(turns));
 });

@@ -13,7 +13,7 @@ function failure(code: string): SystemError {
   return new SystemError('test', errnoNumber(code));
 }
 
-/** Opens descriptors until the process has none left; the result closes them. */
+/** Opens descriptors until the limit of the process. The result closes them. */
 function exhaustDescriptors(): () => void {
   const taken: number[] = [];
   try {
@@ -31,7 +31,7 @@ test('a child gets signals through its pidfd until it is reaped', async () => {
   assert.deepEqual(table.signal(pid, 'SIGTERM'), { signalled: [pid], refused: [] });
   assert.deepEqual((await exit).status, { kind: 'signaled', signal: 'SIGTERM', coreDumped: false });
   assert.deepEqual(table.signal(pid, 'SIGTERM'), NOBODY);
-  // The kernel has no process of this number (ESRCH): that is not a refusal.
+  // The kernel has no process with this pid (ESRCH), which is not a refusal.
   assert.deepEqual(
     signalOnce(linux, pid, 'SIGTERM', () => true),
     NOBODY,
@@ -56,7 +56,7 @@ test('a process that reuses the pid is not signalled', async () => {
     signalOnce(linux, pid, 'SIGKILL', () => false),
     NOBODY,
   );
-  // What /proc showed at first was an earlier process of the same number.
+  // The first reading of /proc was an earlier process with the same pid.
   let looks = 0;
   const kernel: Kernel = {
     ...linux,
@@ -156,7 +156,7 @@ test('processes are killed although no descriptor is free', async () => {
     assert.throws(() => openSync('/dev/null', 'r'), { code: 'EMFILE' });
     assert.deepEqual(own.signal(child.pid, 'SIGKILL'), { signalled: [child.pid], refused: [] });
     assert.deepEqual([...killSession(linux, session.pid).signalled].sort(), [session.pid, grandchild].sort());
-    // Both descriptors are in reserve again.
+    // Both spare descriptors are available again.
     const both = withSpare(() => {
       const first = openSync('/dev/null', 'r');
       try {

@@ -54,7 +54,7 @@ test('an exit of a child before its adoption is reported', async () => {
   own.start();
   assert.equal(own.known().size, 0);
   queue.push({ pid: 8, status: 0, usage: NO_USAGE });
-  // SIGCHLD came before the adoption: nobody signals again.
+  // SIGCHLD arrived before the adoption, and is not repeated.
   const status = await new Promise((resolve) => own.adopt(8, resolve));
   assert.deepEqual(status, { kind: 'exited', code: 0 });
   signalled();
@@ -107,7 +107,8 @@ test('an orphan is reaped silently', async () => {
   sendSignal(pid, 'SIGKILL');
   await exit;
   assert.equal(processStat(orphan)?.ppid, process.pid);
-  // No child of ours that anybody waits for: watched as a stranger, its status is known because it became a child.
+  // Not a child that is waited for. It is watched as a foreign process, and its status is known because it became a
+  // child.
   const gone = foreign(orphan);
   sendSignal(orphan, 'SIGKILL');
   assert.deepEqual(await gone, { kind: 'signaled', signal: 'SIGKILL', coreDumped: false });

@@ -13,7 +13,7 @@ import { type Ended, ended, entries, environmentOf, folder, outputFile, shells }
 const root = process.getuid?.() === 0 ? false : 'changing the user needs root';
 const bytes = String.fromCharCode(...Array.from({ length: 255 }, (_, index) => index + 1));
 
-// Everything that a shell is known to add, drop, change or obey, and bytes of every value.
+// Everything that shells add, drop, change or obey, and bytes of every value.
 const variables = {
   ORDINARY: 'x',
   EMPTY: '',
@@ -59,7 +59,7 @@ const nobody = lookupUser('nobody');
 assert.ok(nobody);
 chmodSync(folder, 0o755);
 
-// A path that env(1) would take for a variable.
+// A path that env(1) would treat as a variable.
 const odd = join(folder, 'a=b', 'with blanks and = $signs');
 mkdirSync(odd, { recursive: true });
 copyFileSync('/bin/cat', join(odd, 'c=at'));
@@ -84,7 +84,7 @@ const machineWith = (shell: { readonly name: string; readonly path: string }): T
 const needsOwnLauncher = (changes: Partial<LaunchRequest>, machine: Tools): boolean =>
   launchChain({ ...plain, ...changes }, machine).order !== null;
 
-/** Every way to the service, with the variables that go this way. */
+/** Every way to the service, with its variables. */
 const ways = [
   ...shells.map((shell) => {
     const machine = machineWith(shell);
@@ -145,7 +145,7 @@ for (const { name, machine, variables, own } of ways) {
       const script =
         'ls /proc/self/fd; while read -r line; do case $line in Sig[BI]*) echo $line;; esac; done </proc/self/status';
       const { stdout } = await through({ executable: '/bin/sh', args: ['-c', script] });
-      // 3 is the folder that ls lists.
+      // 3 is the directory that ls lists.
       assert.equal(stdout.toString(), '0\n1\n2\n3\nSigBlk: 0000000000000000\nSigIgn: 0000000000000000\n');
     });
 
@@ -196,7 +196,7 @@ for (const { name, machine, variables, own } of ways) {
       for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapAmb'])
         assert.match(before[set] ?? '', /^0+$/, set);
       assert.equal(before.NoNewPrivs, '0');
-      // Without a user, which takes another branch.
+      // Without a user, which is another branch.
       const own = await status({ privileges: { no_new_privs: true, capabilities: [] } });
       assert.deepEqual([own.NoNewPrivs, own.CapAmb], ['1', '0000000000000000']);
     });
@@ -264,7 +264,7 @@ test("zero's own launcher ignores the Node variables of the service", async () =
   const environment = environmentOf({ 'a.b': '1', NODE_OPTIONS: `--require ${preload}`, LD_DEBUG: 'help' });
   const args = ['/dev/null'];
   const { stderr, stdout } = await start({ environment, executable: '/bin/false', args }, tools);
-  // The dynamic linker speaks once, for the service.
+  // The dynamic linker prints once, for the service.
   assert.equal(stderr, '');
   assert.equal(stdout.toString().split('Valid options for the LD_DEBUG').length, 2);
 });

@@ -29,7 +29,7 @@ test('zero can give its own capabilities', () => {
   const all = sets(bit(bind) | bit(nice));
   assert.equal(refusal({ capabilities: [bind, nice] }, www, all, 0), null);
   assert.equal(refusal({ capabilities: [bind] }, null, all, 1000), null);
-  // A capability outside the bounding set stays inheritable where it is already (capabilities(7)).
+  // A capability outside of the bounding set stays inheritable if it already is (capabilities(7)).
   assert.equal(refusal({ capabilities: [bind] }, www, sets(bit(bind), 0n, bit(bind)), 1000), null);
   assert.equal(refusal({ capabilities: [] }, null, sets(0n), 0), null);
   assert.equal(refusal({ capabilities: [bind] }, www, null, 1000), null);

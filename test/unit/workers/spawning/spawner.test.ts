@@ -13,8 +13,8 @@ import { resolveUser } from '../../../../src/workers/spawning/target-user.ts';
 import type { WorkerSpec } from '../../../../src/workers/spawning/worker-spec.ts';
 import { ended, folder, listener, outputFile, runtimeConfig } from '../support.ts';
 
-// What a process can say about itself: the descriptors that it passes on, its folder, its signals. The shell reads these itself: it blocks
-// all signals while it starts a command.
+// Data that a process can read about itself: the inherited descriptors, its directory, its signals. The shell itself
+// reads them, because it blocks all signals while it starts a command.
 const DUMP = `
 ls -l /proc/self/fd /proc/self/cwd
 while read -r line; do case $line in Sig*|Uid*) echo "$line";; esac; done </proc/self/status
@@ -54,7 +54,7 @@ async function dump(changes: Partial<WorkerSpec>, args: string[] = []) {
     { status: { kind: 'exited', code: 0 }, stderr: '' },
   );
   const text = stdout.read().toString();
-  // ls has a descriptor of the folder that it lists.
+  // ls has a descriptor of the directory that it lists.
   const links = [...text.matchAll(/ (\d+|\S+cwd) -> (.+)$/gm)].map(([, name, link]) => `${name} ${link}`);
   const fds = links.filter((link) => /^\d/.test(link) && !link.endsWith(`/fd`));
   return { pid, session, text, fds };
