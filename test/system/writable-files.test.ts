@@ -143,6 +143,7 @@ describe('root with a program that every user can write to', () => {
     writeFileSync(variables, 'A=1\n');
     chmodSync(variables, 0o666);
     const run = { run: [open] };
+    const behind = { run: ['timeout', '5', open, variables] };
     const cases: [string, ReturnType<typeof config>, (() => void) | null][] = [
       ['release.path', config({ path: open }), null],
       ['release.path', config({ path: '/bin/sh', args: [open] }), null],
@@ -150,6 +151,9 @@ describe('root with a program that every user can write to', () => {
       ['release.environment_file', config({ path: app, environment_file: variables }), null],
       ['hook.after_promote', config({ path: app }, { hooks: { after_promote: run } }), null],
       ['hook.on_crash_loop', config({ path: app }, { hooks: { on_crash_loop: run } }), null],
+      ['hook.on_recovery', config({ path: app }, { hooks: { on_recovery: { run: ['sh', open] } } }), null],
+      ['hook.before_reload', config({ path: app }, { hooks: { before_reload: behind } }), null],
+      ['readiness.command', config({ path: app }, { readiness: { command: behind } }), null],
       ['readiness.command', config({ path: app }, { readiness: { command: run } }), null],
       ['liveness.command', config({ path: app }, { liveness: { command: run } }), null],
     ];

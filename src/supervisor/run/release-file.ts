@@ -36,13 +36,18 @@ const PROGRAM_TEXT = /\.(?:[cm]?[jt]sx?|py[cz]?|rb|p[lm]|php|phar|jar|war|dll|sh
  * argument that names a file. Other arguments may be data that changes while the program runs.
  */
 function filesIn(args: readonly string[], directory: string): FileRecord[] {
-  const files = args.slice(0, MAX_ARGUMENTS).flatMap((argument) => {
+  const files = namedFiles(args, directory);
+  const programs = files.filter(({ path }) => PROGRAM_TEXT.test(path));
+  return programs.length > 0 ? programs : files.slice(0, 1);
+}
+
+/** The regular files that arguments name, such as scripts and the files that a script reads. */
+export function namedFiles(args: readonly string[], directory: string): FileRecord[] {
+  return args.slice(0, MAX_ARGUMENTS).flatMap((argument) => {
     const path = argument.startsWith('/') ? argument : `${directory}/${argument}`;
     const stats = argument === '' || argument.startsWith('-') ? null : statsOf(path);
     return stats?.isFile() ? [{ path, inode: stats.ino, size: stats.size, mtime_ms: stats.mtimeMs }] : [];
   });
-  const programs = files.filter(({ path }) => PROGRAM_TEXT.test(path));
-  return programs.length > 0 ? programs : files.slice(0, 1);
 }
 
 /**

@@ -4,7 +4,7 @@ import type { Failure } from '../../lifecycle/facts.ts';
 import { type Opening, openToEverybody, openToUser } from '../../linux/files/writable-path.ts';
 import { absolute } from '../../workers/spawning/release.ts';
 import type { TargetUser } from '../../workers/spawning/target-user.ts';
-import { scriptsOf } from './release-file.ts';
+import { namedFiles, scriptsOf } from './release-file.ts';
 
 /*
  * As root, zero refuses files that it obeys or executes if every user can write to them. A user who can write to such a
@@ -64,14 +64,13 @@ export function obeyedFiles(config: Config, places: FilePlaces): ObeyedFile[] {
       step: 'release.environment_file',
     });
   for (const [name, hook] of Object.entries(hooks)) {
-    const found = hook && commandFile(hook.run, ownPath, startDirectory);
     const key = ['service', 'hooks', name, 'run'];
-    if (found) files.push({ what: 'hook', path: found, key, step: `hook.${name}` });
+    const place = { path: ownPath, directory: startDirectory };
+    if (hook) files.push(...commandFiles('hook', hook.run, place, { key, step: `hook.${name}` }));
   }
   for (const [key, run] of checksOf(config)) {
-    const found = commandFile(run, servicePath, directory);
-    if (found)
-      files.push({ what: 'command', path: found, key: ['service', ...key, 'run'], step: key.join('.') });
+    const about = { key: ['service', ...key, 'run'], step: key.join('.') };
+    files.push(...commandFiles('command', run, { path: servicePath, directory }, about));
   }
   return files;
 }
@@ -86,9 +85,18 @@ function checksOf({ service }: Config): [string[], readonly string[]][] {
   return all.flatMap(([key, run]) => (run === undefined ? [] : [[key, run]]));
 }
 
-function commandFile(run: readonly string[], searchPath = '/usr/bin:/bin', directory: string): string | null {
-  const found = findCommand(run[0] ?? '', searchPath);
-  return found && absolute(found, directory);
+/** The program of a command, and the files that its arguments name: a script may read or execute them. */
+function commandFiles(
+  what: string,
+  [program = '', ...args]: readonly string[],
+  { path = '/usr/bin:/bin', directory }: { readonly path: string | undefined; readonly directory: string },
+  about: Pick<ObeyedFile, 'key' | 'step'>,
+): ObeyedFile[] {
+  const found = findCommand(program, path);
+  return [
+    ...(found === null ? [] : [{ what, path: absolute(found, directory), ...about }]),
+    ...namedFiles(args, directory).map((file) => ({ what: `${what} file`, path: file.path, ...about })),
+  ];
 }
 
 /** The config file itself. */
