@@ -1,3 +1,5 @@
+import { escapeControls } from '../common/text.ts';
+
 /** One problem in a config, with its position. */
 export type Problem = {
   /** The file as the user specified it, or the argument. */
@@ -9,15 +11,10 @@ export type Problem = {
   readonly message: string;
 };
 
-/** `file:line:column: message`, which editors and terminals understand. */
+/**
+ * `file:line:column: message`, which editors and terminals understand. A config may come from another user: it must not
+ * control the terminal that shows its problems.
+ */
 export function formatProblem({ file, line, column, message }: Problem): string {
-  const place = line === 0 ? file : `${file}:${line}:${column}`;
-  return `${printable(place)}: ${printable(message)}`;
-}
-
-// A config may come from another user: it must not control the terminal that shows its problems.
-function printable(text: string): string {
-  return text.replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  });
+  return escapeControls(line === 0 ? `${file}: ${message}` : `${file}:${line}:${column}: ${message}`);
 }

@@ -50,7 +50,7 @@ test('each unreadable file is one problem', () => {
     'folder: cannot read the config (EISDIR): it is a directory. Pass the path of a file',
   ]);
   assert.deepEqual(problems(path.join(directory, 'folder\n/none')), [
-    'folder\\u000a/none: cannot read the config (ENOENT): the file does not exist. Pass another one with --config',
+    'folder\\n/none: cannot read the config (ENOENT): the file does not exist. Pass another one with --config',
   ]);
 });
 

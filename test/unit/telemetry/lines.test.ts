@@ -44,10 +44,10 @@ describe('a line of text', () => {
   });
 
   it('contains no control characters', () => {
-    const message = 'a\u001b[2Jb\nc\u009bd\u202ee\u0000';
+    const message = 'a\u001b[2Jb\nc\u009bd\u202ee\u0000\u200b\u200f\ufeff\u{e0041}\u200d';
     assert.equal(
       human({ event: 'warning', about: 'x\ny', message }),
-      '12:34:56.789 warn  a\\u001b[2Jb\\nc\\u009bd\\u202ee\\u0000  about="x\\ny"',
+      '12:34:56.789 warn  a\\u001b[2Jb\\nc\\u009bd\\u202ee\\u0000\\u200b\\u200f\\ufeff\\udb40\\udc41\u200d  about="x\\ny"',
     );
   });
 
