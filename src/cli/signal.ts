@@ -19,7 +19,11 @@ export function signal(
   const { terminal, interrupted } = context;
   return withInstance({ command: 'signal', instance, guess: true }, context, async (client) => {
     const name = parseSignal(given);
-    if (name === null) throw new CommandError(EXIT.usage, `unknown signal ${JSON.stringify(given)}`);
+    if (name === null)
+      throw new CommandError(
+        EXIT.usage,
+        `unknown signal ${JSON.stringify(given)}. Write a name such as SIGUSR1, or a number`,
+      );
     const { generation, workers } = await client.signal({ signal: name }, interrupted);
     const pids = workers.map(({ pid }) => pid).join(', ');
     terminal.out(`${name} sent to generation ${generation}: pid ${pids}\n`);

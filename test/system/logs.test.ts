@@ -203,7 +203,10 @@ describe('zero signal', () => {
     const { zero, incumbent } = service;
     for (const wrong of [['SIGNOTHING'], ['0'], ['99'], ['']]) {
       const { code, stderr } = await command(t, zero, 'signal', ...wrong);
-      assert.deepEqual([code, stderr], [2, `zero signal: unknown signal "${wrong[0]}"\n`]);
+      assert.deepEqual(
+        [code, stderr],
+        [2, `zero signal: unknown signal "${wrong[0]}". Write a name such as SIGUSR1, or a number\n`],
+      );
     }
     assert.equal((await command(t, zero, 'signal')).code, 2);
     await assertUntouched(service, incumbent);

@@ -15,27 +15,27 @@ export interface Written extends Guess {
 export function configText(written: Written): string {
   const { name, directory, path, args, listen, sockets, notifies, file } = written;
   const { protocols, reloadUptime, shutdownSignal, shutdownTimeout, changes } = written;
-  return `# ${name} under zero: it owns the sockets, and replaces the service without a lost request.
+  return `# zero config of the service ${name}: zero owns the sockets, and replaces the service without losing a request.
 #
 #   zero --config ${file}            start it
 #   zero reload --config ${file}     deploy the version on the disk, and print the result
-#   zero check --config ${file}      check this file; --print shows it with every default filled in
+#   zero check --config ${file}      check this file; --print shows it with all defaults
 #
-# Every key is in docs/reference/config.md; \`zero schema\` prints the JSON Schema for editors.
+# docs/reference/config.md describes all keys. \`zero schema\` prints the JSON Schema for editors.
 ${changes.map((change) => `# Before you start it: ${change}\n`).join('')}
 service:
-  # The addresses for clients. zero listens before the service exists, and as long as zero runs.
+  # The addresses for clients. zero listens from its own start to its end.
   listeners:
 ${listen.map((address, index) => listenerText(address, index, sockets)).join('\n')}
 
-  # The program. Every reload starts the version that is on the disk then.
+  # The program. Each reload starts the version that is then on the disk.
   runtime:
     name: ${scalar(name)}
     directory: ${scalar(directory)}
     path: ${scalar(path)}
     args: [${args.map(scalar).join(', ')}]
 ${protocols === null ? '' : `    # The conventions by which the program finds its sockets.\n    protocols: [${protocols.join(', ')}]\n`}    # workers: auto
-    # Needs zero to be root. The groups are those of a login.
+    # Requires zero to run as root. The groups are set as at a login.
     # user: www-data
 ${environmentText(written.preload)}    # environment_file: .env
 
@@ -46,13 +46,13 @@ ${environmentText(written.preload)}    # environment_file: .env
     shutdown_signal: ${shutdownSignal}
     shutdown_timeout: ${shutdownTimeout}
 
-  # Conditions that a new version must meet before it gets the first connection.
+  # Conditions that a new version must meet before it gets connections.
   readiness:
     ${notifies ? '' : '# '}notify: true
     # http: { listener: http, path: /healthz }
     timeout: 60s
 
-  # Send the new version a share of the connections first, and let the old version stand by for a minute.
+  # Send the new version a share of the connections first, and keep the old version on standby for a minute.
   # handover: { canary: { steps: [{ percent: 5, for: 30s }] }, soak: 1m }
 `;
 }
@@ -64,7 +64,7 @@ function environmentText(preload: string | null): string {
     inherit_environment: true
     environment: [{ key: NODE_OPTIONS, value: ${scalar(preload)} }]
 `;
-  return `    # Left out: the service has zero's environment. A list is the whole environment. An empty value copies zero's value.
+  return `    # Default: zero's own environment. A list replaces the whole environment. An empty value copies zero's value.
     # environment: [{ key: PATH }, { key: LANG, value: C.UTF-8 }]
 `;
 }

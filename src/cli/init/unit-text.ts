@@ -24,7 +24,7 @@ export function unitText(facts: UnitFacts): string {
   const command = [...zero, '--config', config].map(argument).join(' ');
   const reload = [...zero, 'reload', '--config', config].map(argument).join(' ');
   const runtime = ownRuntimeDirectory
-    ? `# zero's own default directories. The state of a zero that was killed must survive until the next start.
+    ? `# The default directories of zero. If zero is killed, its state must survive until the next start.
 RuntimeDirectory=zero/${specifier(name)}
 RuntimeDirectoryPreserve=yes
 `
@@ -32,7 +32,7 @@ RuntimeDirectoryPreserve=yes
   const state = ownDataDirectory ? `StateDirectory=zero/${specifier(name)}\nStateDirectoryMode=0750\n` : '';
   return `# /etc/systemd/system/${name}.service
 #   systemctl daemon-reload && systemctl enable --now ${name}
-#   systemctl reload ${name}    waits for the verdict of the handover
+#   systemctl reload ${name}    reloads and waits for the result
 
 [Unit]
 Description=${specifier(name)}, under zero
@@ -40,28 +40,28 @@ After=network-online.target
 Wants=network-online.target
 
 [Service]
-# systemd 253 and newer also have Type=notify-reload. Remove ExecReload= then. "systemctl reload" does not fail with it
-# when a reload is rolled back.
+# systemd 253 and newer also have Type=notify-reload. With it, remove ExecReload=. Then "systemctl
+# reload" succeeds although the reload was rolled back.
 Type=notify
 ExecStart=${command}
 ExecReload=${reload}
-# For the first version to serve, and for a reload to end. zero extends both while a handover is in progress.
+# Limit for the first version to become ready, and for a reload. zero extends both while a handover is in progress.
 TimeoutStartSec=${seconds(startTimeout)}
 # systemd ends only zero. zero stops its service itself, and a service whose zero was killed keeps serving.
 KillMode=process
 TimeoutStopSec=${stopTimeout === null ? 'infinity' : seconds(stopTimeout)}
-# A zero that is started again continues with the service that it left behind.
+# After a restart zero takes over the running service.
 Restart=on-failure
 RestartSec=100ms
-# Signals end Node while it starts. systemd takes these for a normal exit.
+# A signal ends Node during its start. systemd would treat that as a normal exit.
 RestartForceExitStatus=SIGHUP SIGINT SIGTERM SIGPIPE
-# The kernel killed a worker: zero starts it again.
+# If the kernel kills a worker, zero restarts it.
 OOMPolicy=continue
-# systemd keeps the sockets, too, while zero is started again.
+# systemd also holds the sockets while zero is restarted.
 FileDescriptorStoreMax=1024
 ${runtime}${state}
-# zero is root here to bind low ports and to change to runtime.user, which the service should have.
-# Nothing of these is in the way of zero or of most services.
+# zero runs as root here to bind low ports and to change to runtime.user. Set runtime.user in the config.
+# Only hardening options that rarely break services are set.
 ProtectSystem=full
 ProtectControlGroups=yes
 ProtectKernelLogs=yes

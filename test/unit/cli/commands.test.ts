@@ -64,7 +64,7 @@ test('signal reports the processes that received it; an unknown signal name exit
   assert.equal(await signal({ signal: 'usr1' }, at.context), 0);
   assert.equal(at.out(), 'SIGUSR1 sent to generation 3: pid 4300\n');
   assert.equal(await signal({ signal: 'usr3' }, at.context), 2);
-  assert.equal(at.err(), 'zero signal: unknown signal "usr3"\n');
+  assert.equal(at.err(), 'zero signal: unknown signal "usr3". Write a name such as SIGUSR1, or a number\n');
   assert.deepEqual(control.calls, ['signal SIGUSR1']);
 });
 
