@@ -16,5 +16,6 @@ export type Problem = {
  * control the terminal that shows its problems.
  */
 export function formatProblem({ file, line, column, message }: Problem): string {
-  return escapeControls(line === 0 ? `${file}: ${message}` : `${file}:${line}:${column}: ${message}`);
+  const place = line === 0 ? file : `${file}:${line}:${column}`;
+  return escapeControls(`${place}: ${message}`);
 }
