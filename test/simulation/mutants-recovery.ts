@@ -40,7 +40,7 @@ export const recoveryMutants: Record<string, Mutant> = {
       return { ...result, state: { ...result.state, notifications: [] } };
     },
   },
-  'starts workers that run': {
+  'starts running workers again': {
     caught: /is started beside another one in its place/,
     step: instead((event, state) => {
       if (event.type !== 'continued') return event;

@@ -35,7 +35,7 @@ export const mutants: Record<string, Mutant> = {
       }
     }),
   },
-  'waits for the connections of one that drains by itself': {
+  'waits for the connections of a worker that drains itself': {
     caught: /drains its own connections, and zero waited/,
     step: before((state) => {
       for (const { workers } of state.generations) {
@@ -43,7 +43,7 @@ export const mutants: Record<string, Mutant> = {
       }
     }),
   },
-  'uses a lane again that still has a queue': {
+  'reuses a lane that still has a queue': {
     caught: /is used again with (a queue|handshakes)/,
     from: 107,
     step: (state, event) => {
@@ -64,13 +64,13 @@ export const mutants: Record<string, Mutant> = {
       return { ...wrong, effects: [...effects, ...result.effects.filter(isAttend)] };
     },
   },
-  'gives the lane of an adopted service away': {
+  'gives the lane of an adopted service to another generation': {
     caught: /the lane of the adopted service was given to/,
     step: before((state) => {
       for (const lane of state.lanes) delete lane.taken;
     }),
   },
-  'starts the command in the lane of an adopted service that has crashed': {
+  'starts the command in the lane of a crashed adopted service': {
     caught: /the lane of the adopted service was given to/,
     from: 52,
     step: (state, event) => {
@@ -81,12 +81,12 @@ export const mutants: Record<string, Mutant> = {
       return result;
     },
   },
-  'uses no lane again': {
+  'never reuses a lane': {
     caught: /will never be used again/,
     from: 200,
     step: (state, event) => (event.type === 'lane_empty' ? { state, effects: [] } : step(state, event)),
   },
-  'leaves a crashed canary steered': {
+  'keeps steering to a crashed canary': {
     caught:
       /has a share and is not|of a failed canary is still steered to|is steered to and is not|a canary has its share/,
     step: after((effects, _, event, was) => {
@@ -124,7 +124,7 @@ export const mutants: Record<string, Mutant> = {
       }
     }),
   },
-  'steers to a generation that retires': {
+  'steers to a retiring generation': {
     caught: /is steered to and is not the incumbent's/,
     step: after((effects, state) => {
       const retiring = state.generations.find(({ stage }) => stage.name === 'retiring');
@@ -155,7 +155,7 @@ export const mutants: Record<string, Mutant> = {
       return resteer(effects, (steering) => ({ ...steering, canary }));
     }),
   },
-  'lets a reload wait for a start that nothing serves beside': {
+  'lets a reload wait for a start while nothing serves': {
     caught: /waits behind a start/,
     step: (state, event) => {
       const { handover } = state;
@@ -176,13 +176,13 @@ export const mutants: Record<string, Mutant> = {
       return step(state, passed);
     },
   },
-  'runs the next hook beside one that runs': {
+  'runs two hooks at the same time': {
     caught: /was started while \d+ runs/,
     step: before((state) => {
       if (state.hooks.length > 1) state.hooks.shift();
     }),
   },
-  'runs the next notification beside one that runs': {
+  'runs two notifications at the same time': {
     caught: /was started while \d+ runs/,
     step: before((state) => {
       if (state.notifications.length > 1) state.notifications.shift();
@@ -202,7 +202,7 @@ export const mutants: Record<string, Mutant> = {
       state.hooks.push(...state.notifications.splice(0));
     }),
   },
-  'sends a notification again that waits': {
+  'repeats a waiting notification': {
     caught: /the same notification waits twice/,
     step: (state, event) => {
       const result = step(state, event);
@@ -218,7 +218,7 @@ export const mutants: Record<string, Mutant> = {
       return { ...result, state: next };
     },
   },
-  'waits for ever for a hook': {
+  'waits for a hook without a limit': {
     caught: /ms and may take/,
     step: before((state) => {
       for (const { running } of [...state.hooks, ...state.notifications])
@@ -239,11 +239,11 @@ export const mutants: Record<string, Mutant> = {
         for (const { life, rescue } of workers) if (rescue && life.name === 'up') life.killed = false;
     }),
   },
-  'never kills': {
+  'never sends SIGKILL': {
     caught: /left processes behind|never left/,
     step: after((effects) => effects.filter(({ type }) => type !== 'kill')),
   },
-  'kills what outlives a worker that was asked to stop too early': {
+  'kills the remaining processes of a stopping worker too early': {
     caught: /remaining processes were killed before their time was over/,
     step: before((state) => {
       for (const { remains } of state.generations)
@@ -257,7 +257,7 @@ export const mutants: Record<string, Mutant> = {
       return verdict ? [...effects, verdict] : effects;
     }),
   },
-  'goes back to a generation that it has told to stop': {
+  'rolls back to a generation that was asked to stop': {
     caught: /went back to a generation that was told to stop/,
     from: 886,
     step: before((state) => {
@@ -297,11 +297,11 @@ export const mutants: Record<string, Mutant> = {
       return { ...second, effects: [...first.effects, ...second.effects] };
     },
   },
-  'takes EPERM for a signal that was sent': {
+  'treats EPERM as a sent signal': {
     caught: /cannot be signalled, in silence/,
     step: believing(({ type }, { errno }) => (type === 'signal' || type === 'kill') && errno === 'EPERM'),
   },
-  'waits for a worker without end': {
+  'waits for a worker without a limit': {
     caught: /is waited for without end|never left/,
     step: before((state) => {
       for (const { workers } of state.generations)
@@ -331,7 +331,7 @@ export const mutants: Record<string, Mutant> = {
     from: 43,
     step: withDeadlines((deadlines) => Math.min(...deadlines)),
   },
-  'calls a handover superseded that was aborted': {
+  'reports an aborted handover as superseded': {
     caught: /nothing took its place/,
     step: after((effects) =>
       effects.map((effect) =>
@@ -349,7 +349,7 @@ export const mutants: Record<string, Mutant> = {
       if (handover && handover.request.callers.length > 1) handover.request.callers.pop();
     }),
   },
-  'does not say that a request which was replaced has ended': {
+  'does not report the end of a replaced request': {
     caught: /ended and was not concluded/,
     step: after((effects) =>
       effects.filter((effect) => effect.type !== 'concluded' || effect.verdict.outcome !== 'superseded'),
@@ -373,15 +373,15 @@ export const mutants: Record<string, Mutant> = {
       for (const owed of state.owed) owed.retiring = null;
     }),
   },
-  'runs whatever is at the path of a release': {
+  'runs the current file at the path of a release': {
     caught: /runs another release/,
     releases: Careless,
   },
-  'lets an exception escape': {
+  'does not catch an exception': {
     caught: /an exception escaped the supervisor/,
     boundary: Leaky,
   },
-  'stops a worker that leaves before its lane has settled': {
+  'stops a retiring worker before its lane has settled': {
     caught: /told to stop before settle|could not be steered away from/,
     from: 50,
     step: before((state) => {
@@ -399,7 +399,7 @@ export const mutants: Record<string, Mutant> = {
       if (old) Object.assign(old, { membership: 'leaving', leave: { since: null } });
     }),
   },
-  'replaces a worker by another executable': {
+  'replaces a worker by one with another executable': {
     caught: /joins and runs another release/,
     step: after((effects) =>
       effects.map((effect) => (effect.type === 'spawn' ? { ...effect, joins: false } : effect)),
@@ -416,7 +416,7 @@ export const mutants: Record<string, Mutant> = {
       }
     }),
   },
-  'steers to a worker that joins': {
+  'steers to a joining worker': {
     caught: /is steered to while its worker joins|is steered to and is not the incumbent's/,
     from: 76,
     step: after((effects, state) => {
@@ -425,7 +425,7 @@ export const mutants: Record<string, Mutant> = {
       return resteer(effects, (steering) => ({ ...steering, main: [...steering.main, ...lanes] }));
     }),
   },
-  'watches no lane of a worker that has left': {
+  'watches no lane of an exited worker': {
     caught: /has a queue and nobody/,
     from: 106,
     step: after((effects, state) => {
@@ -441,13 +441,13 @@ export const mutants: Record<string, Mutant> = {
       );
     }),
   },
-  'forgets who asked for another number of workers': {
+  'forgets the caller of another number of workers': {
     caught: /scale request s\d+ has no answer, and nothing has it/,
     step: before((state) => {
       state.scales = [];
     }),
   },
-  'is silent about an exception': {
+  'does not report an exception': {
     caught: /was not reported/,
     boundary: Silent,
   },

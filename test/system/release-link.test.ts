@@ -80,7 +80,7 @@ describe('cd current && zero run -- node app.cjs', () => {
 
   for (const [what, pwd] of [
     ['another directory', (folder: string) => folder],
-    ['a directory that is gone', (folder: string) => join(folder, 'gone')],
+    ['a removed directory', (folder: string) => join(folder, 'gone')],
     ['a relative path', () => 'current'],
     ['a path with dots', (folder: string) => `${folder}/releases/../current`],
     ['a symlink loop', (folder: string) => join(folder, 'loop')],

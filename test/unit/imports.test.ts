@@ -83,12 +83,12 @@ test('allowed imports are accepted', () => {
 
 const VIOLATIONS: readonly [string, Record<string, string>, RegExp][] = [
   [
-    'linux imports somebody',
+    'linux imports another module',
     { 'src/linux/a.ts': "import type { C } from '../config/a.ts';\n" },
     /linux must not import src\/config/,
   ],
   [
-    'config imports somebody',
+    'config imports another module',
     { 'src/config/b.ts': "import '../workers/a.ts';\n" },
     /config must not import src\/workers/,
   ],
@@ -124,7 +124,7 @@ const VIOLATIONS: readonly [string, Record<string, string>, RegExp][] = [
     /except for types/,
   ],
   [
-    'somebody imports cli',
+    'another module imports cli',
     { 'src/supervisor/a.ts': "import '../cli/main.ts';\n" },
     /supervisor must not import src\/cli/,
   ],
@@ -148,7 +148,7 @@ const VIOLATIONS: readonly [string, Record<string, string>, RegExp][] = [
     { 'src/linux/b.ts': "const x = require('child_process');\n" },
     /imports node:child_process/,
   ],
-  ['a file that is not there', { 'src/cli/b.ts': "import './c.ts';\n" }, /which is not a source file/],
+  ['a missing file', { 'src/cli/b.ts': "import './c.ts';\n" }, /which is not a source file/],
   ['a module without a rule', { 'src/misc/a.ts': '' }, /src\/misc is not a module/],
 ];
 

@@ -297,7 +297,11 @@ for (const [what, label, problem] of [
   ['nothing', '', 'is empty'],
   ['a newline', 'v1\nv2', 'contains the control or invisible character U+000A'],
   ['an escape sequence', 'v1\u001b[2J', 'contains the control or invisible character U+001B'],
-  ['a character that turns the text', 'v1\u202e', 'contains the control or invisible character U+202E'],
+  [
+    'a character that reverses the text direction',
+    'v1\u202e',
+    'contains the control or invisible character U+202E',
+  ],
   ['bytes that are not UTF-8', 'v1\ufffd', 'is not valid UTF-8'],
   ['a space at its end', 'v1 ', 'begins or ends with a space'],
   ['an option in its place', '--preview', 'begins with "-". Is its value missing?'],

@@ -150,12 +150,12 @@ for (const [name, text, problems] of [
     ['4:27: service.handover.close_idle: "500ms" is too short: at least 1s'],
   ],
   [
-    'an idle time that is none',
+    'an invalid idle time',
     handover(WEB, 'close_idle: never'),
     ['4:27: service.handover.close_idle: must be off or a duration such as 2s, not "never"'],
   ],
   [
-    'what wants steering, where nothing is steered',
+    'settings that need steering, without a steered listener',
     handover(
       DNS,
       'mode: steered, preview_from: [::1], canary: { steps: [{ percent: 5, for: 1s }] }, soak: 1s, verify: { command: { run: [x] } }',
@@ -169,7 +169,7 @@ for (const [name, text, problems] of [
     ],
   ],
   [
-    'what wants steering, in shared mode',
+    'settings that need steering, in shared mode',
     service(
       "listeners: [{ name: web, address: ':80', steer: true }]",
       'readiness: { accept: true, http: { listener: web } }',
@@ -191,7 +191,7 @@ for (const [name, text, problems] of [
     ],
   ],
   [
-    'steer where it cannot be',
+    'steer on a listener that cannot be steered',
     service(
       'listeners:',
       "  - { name: a, address: 'udp::1', steer: true }",
@@ -237,12 +237,12 @@ for (const [name, text, problems] of [
     ],
   ],
   [
-    'verify without a time in which it looks',
+    'verify without a canary or a soak',
     handover(WEB, 'verify: { http: { listener: web } }'),
     ['4:15: service.handover.verify: has no effect without a canary or a soak: add one of them'],
   ],
   [
-    'verify of nothing',
+    'an empty verify',
     handover(WEB, 'verify: { interval: 1s }, soak: 1s'),
     ['4:23: service.handover.verify: missing key "http" or "command"'],
   ],
@@ -262,12 +262,12 @@ for (const [name, text, problems] of [
     ],
   ],
   [
-    'a gate on a listener that is not there',
+    'a gate on an unknown listener',
     service('readiness: { tcp: { listener: web } }'),
     ['3:33: service.readiness.tcp.listener: unknown listener "web": the config has no listener'],
   ],
   [
-    'a gate on a listener that is shared',
+    'a gate on a shared listener',
     service(
       "listeners: [{ name: web, address: ':80', steer: false }, { name: api, address: ':81' }]",
       "readiness: { tcp: { listener: web }, http: { address: ':80' } }",
@@ -286,7 +286,7 @@ for (const [name, text, problems] of [
     ['4:40: service.readiness.accept[3]: duplicate "web"'],
   ],
   [
-    'accept on listeners that have no gate',
+    'accept on listeners without a gate',
     service(
       "listeners: [{ name: web, address: ':80' }, { name: dns, address: 'udp::53' }]",
       'readiness: { accept: [web, xyz, dns] }',
@@ -329,7 +329,7 @@ for (const [name, text, problems] of [
     ['1:56: service.runtime.workers: must be a whole number or auto, not a list'],
   ],
   [
-    'numbers of a handover',
+    'numeric limits of a handover',
     handover(WEB, 'max_retiring: 0, stall: 0, preview_timeout: 0s'),
     [
       '4:29: service.handover.max_retiring: 0 is too small: at least 1',
@@ -354,7 +354,7 @@ for (const [name, text, problems] of [
     ],
   ],
   [
-    'a listener that is wrong leads to no further complaint',
+    'an invalid listener causes no further problem',
     service(
       "listeners: [{ name: web, address: '::::' }]",
       'readiness: { accept: true, http: { listener: web } }',

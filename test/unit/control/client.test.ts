@@ -141,11 +141,11 @@ test('a connection that ends before or within the response is reported', async (
 });
 
 const STRANGE: readonly [name: string, answer: string][] = [
-  ['no HTTP', 'SSH-2.0-OpenSSH_9.7\r\n'],
-  ['no JSON', `${head('text/html', 'Content-Length: 6\r\n')}<html>`],
+  ['invalid HTTP', 'SSH-2.0-OpenSSH_9.7\r\n'],
+  ['invalid JSON', `${head('text/html', 'Content-Length: 6\r\n')}<html>`],
   ['another document', `${head('application/json', 'Content-Length: 13\r\n')}{"version":2}`],
   [
-    'a version that is no number',
+    'a version that is not a number',
     `${head('application/json', 'Zero-Protocol: one\r\nContent-Length: 2\r\n')}{}`,
   ],
   ['an error of another kind', 'HTTP/1.1 502 Bad Gateway\r\nContent-Length: 2\r\n\r\n{}'],

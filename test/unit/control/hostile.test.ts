@@ -42,8 +42,8 @@ const WRONG: readonly [
     415,
     'unsupported_media_type',
   ],
-  ['a body of no type', 'POST /v1/reload', '{}', [], 415, 'unsupported_media_type'],
-  ['no JSON', 'POST /v1/reload', '{"preview":', ['Content-Type: application/json'], 400, 'bad_request'],
+  ['a body without a content type', 'POST /v1/reload', '{}', [], 415, 'unsupported_media_type'],
+  ['invalid JSON', 'POST /v1/reload', '{"preview":', ['Content-Type: application/json'], 400, 'bad_request'],
   ['a list', 'POST /v1/reload', '[]', ['Content-Type: application/json'], 400, 'bad_request'],
   ['null', 'POST /v1/reload', 'null', ['Content-Type: application/json'], 400, 'bad_request'],
   [

@@ -50,12 +50,12 @@ test('CPU time and memory are read together with connections', async (t) => {
 });
 
 const FIELDS: readonly [name: string, line: string, body: string, problem: RegExp][] = [
-  ['one that nobody knows', 'GET /v1/status?x=1', '', /^x: unknown field$/],
-  ['one twice', 'GET /v1/logs?lines=1&lines=2', '', /^lines: duplicate field$/],
-  ['one of another type', 'GET /v1/logs?lines=ten', '', /^lines: must be a number$/],
-  ['one below its least', 'GET /v1/logs?lines=-1', '', /^lines: must be at least 0$/],
-  ['those of a GET in its body', 'GET /v1/logs', '{"lines":1}', /^the fields of a GET are in its query$/],
-  ['those of a POST in its query', 'POST /v1/stop?now=true', '', /^the fields of a POST are in its body$/],
+  ['an unknown field', 'GET /v1/status?x=1', '', /^x: unknown field$/],
+  ['a duplicate field', 'GET /v1/logs?lines=1&lines=2', '', /^lines: duplicate field$/],
+  ['a field of another type', 'GET /v1/logs?lines=ten', '', /^lines: must be a number$/],
+  ['a value below its minimum', 'GET /v1/logs?lines=-1', '', /^lines: must be at least 0$/],
+  ['fields of a GET in its body', 'GET /v1/logs', '{"lines":1}', /^the fields of a GET are in its query$/],
+  ['fields of a POST in its query', 'POST /v1/stop?now=true', '', /^the fields of a POST are in its body$/],
 ];
 
 for (const [name, line, text, problem] of FIELDS) {

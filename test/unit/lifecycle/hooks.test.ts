@@ -56,12 +56,7 @@ test('nothing is started before the before-hook is done', () => {
 
 const FAILURES: readonly [string, ExitStatus | null, string | null, string][] = [
   ['exits with another code than 0', { kind: 'exited', code: 7 }, null, 'exited with code 7'],
-  [
-    'is killed by somebody',
-    { kind: 'signaled', signal: 'SIGTERM', coreDumped: false },
-    null,
-    'was killed by SIGTERM',
-  ],
+  ['is killed', { kind: 'signaled', signal: 'SIGTERM', coreDumped: false }, null, 'was killed by SIGTERM'],
   ['cannot be started', null, 'start x: EAGAIN', 'start x: EAGAIN'],
 ];
 

@@ -40,7 +40,7 @@ const WAITS: readonly (readonly [string, string[], string])[] = [
     [...PERL, `${OPEN} vec(my $r, 3, 1) = 1; select($r, undef, undef, undef)`],
     'unknown',
   ],
-  ['only has it', [...PERL, `${OPEN} sleep 60`], 'unused'],
+  ['only holds it', [...PERL, `${OPEN} sleep 60`], 'unused'],
 ];
 
 describe('the use of a socket by a process that', () => {

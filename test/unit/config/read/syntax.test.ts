@@ -44,7 +44,7 @@ for (const [name, text, problems] of [
     ['1:21: service.runtime: a merge key "<<" needs a mapping'],
   ],
   [
-    'duplicate keys, and everything else as well',
+    'duplicate keys next to other problems',
     'service:\n  runtime: { path: /a, path: /b, "args": [], "args": [] }\n  runtime: {}\n  foo: 1\n',
     [
       '2:24: duplicate key "path"',

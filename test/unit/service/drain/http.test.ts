@@ -31,7 +31,7 @@ function heldServer(answer: Answer = (response) => response.end('ok')) {
 }
 
 const OWN_HEADS: Readonly<Record<string, Answer>> = {
-  'says nothing of it': (response) => response.end('ok'),
+  'sets no such header': (response) => response.end('ok'),
   'streams, with a flushed head': (response) => {
     response.flushHeaders();
     response.write('o');
@@ -40,7 +40,7 @@ const OWN_HEADS: Readonly<Record<string, Answer>> = {
   'sets headers': (response) => {
     response.setHeader('Connection', 'keep-alive').setHeader('Keep-Alive', 'timeout=7').end('ok');
   },
-  'took the header away': (response) => {
+  'removes the header': (response) => {
     response.removeHeader('Connection');
     response.end('ok');
   },

@@ -46,7 +46,7 @@ test('each message is one line', async () => {
 });
 
 for (const [what, text] of [
-  ['no JSON', 'rubbish\n'],
+  ['invalid JSON', 'rubbish\n'],
   ['a message that this side sends', '{"type":"take_over"}\n'],
   ['a field of another type', '{"type":"hello","version":1,"pid":"7"}\n'],
   ['null', 'null\n'],

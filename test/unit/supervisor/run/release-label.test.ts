@@ -136,7 +136,7 @@ describe('the default label of a release', () => {
       'a ref that names no commit',
       { '.git/HEAD': 'ref: refs/heads/main\n', '.git/refs/heads/main': 'root:x:0:0\n' },
     ],
-    ['a .git file that leads nowhere', { '.git': 'gitdir: /nowhere\n' }],
+    ['a .git file with a missing target', { '.git': 'gitdir: /nowhere\n' }],
     ['a .git file of something else', { '.git': 'what?\n' }],
     ['an empty .git directory', { '.git/config': '' }],
   ] as const) {

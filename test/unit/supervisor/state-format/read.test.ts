@@ -92,7 +92,7 @@ const PROBLEMS: readonly (readonly [what: string, text: string, kind: string, me
   ['version 0', changed({ version: 0 }), 'invalid', /^version: /],
   ['a version that is text', changed({ version: '2' }), 'invalid', /^version: /],
   [
-    'a newer version, whatever it contains',
+    'a newer version with any content',
     '{"version":17}',
     'newer',
     /^the file has version 17, and this zero reads versions 1 to 2\. /,

@@ -37,7 +37,7 @@ const LINES: readonly [program: string, line: string, ...addresses: (string | nu
   ['Python', 'OSError: [Errno 98] Address already in use', null],
   ['EventMachine', 'no acceptor (port is in use or requires root privileges) (RuntimeError)', null],
   ['Rust', 'src/main.rs:5:10: Os { code: 98, kind: AddrInUse, message: "Address already in use" }', null],
-  ['a port that is none', 'listen tcp :99999: bind: address already in use', null],
+  ['an invalid port', 'listen tcp :99999: bind: address already in use', null],
 ];
 
 const shown = (lines: readonly string[]) =>

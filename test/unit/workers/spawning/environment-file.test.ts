@@ -13,9 +13,9 @@ function read(text: string): Record<string, string> {
 const cases: readonly [string, string, Record<string, string>][] = [
   ['plain lines', 'A=1\nB=two words\n', { A: '1', B: 'two words' }],
   ['comments and blank lines', '# no\n\n  ; no=1\nA=1 # part of it\n', { A: '1 # part of it' }],
-  ['a comment that goes on', '# no \\\nB=1\nA=1', { A: '1' }],
+  ['a continued comment', '# no \\\nB=1\nA=1', { A: '1' }],
   ['the export prefix', 'export A=1\nexport\tB=2', { A: '1', B: '2' }],
-  ['a name that begins like the prefix', 'exported=1', { exported: '1' }],
+  ['a name that starts with the prefix', 'exported=1', { exported: '1' }],
   ['an empty value', 'A=\nB=""\nC=', { A: '', B: '', C: '' }],
   ['single quotes keep everything', "A='a \\n $x \"'\n", { A: 'a \\n $x "' }],
   ['double quotes', 'A="a \\"b\\" \\\\ \\$x \\n"', { A: 'a "b" \\ $x \\n' }],
@@ -26,9 +26,9 @@ const cases: readonly [string, string, Record<string, string>][] = [
   ['blanks around a quoted value are kept inside', 'A= " x "  \n', { A: ' x ' }],
   ['Windows line ends', 'A=1\r\nB="2"\r\n', { A: '1', B: '2' }],
   ['dotted names and equal signs', 'a.b=c=d', { 'a.b': 'c=d' }],
-  ['bytes that are no UTF-8', 'A=\xff"\xfe"', { A: '\xff\xfe' }],
+  ['bytes other than UTF-8', 'A=\xff"\xfe"', { A: '\xff\xfe' }],
   ['a backslash at the end', 'A=a\\', { A: 'a' }],
-  ['the last one of a name', 'A=1\nA=2', { A: '2' }],
+  ['the last value of a duplicate name', 'A=1\nA=2', { A: '2' }],
   ['nothing', '', {}],
 ];
 
