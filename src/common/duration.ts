@@ -20,7 +20,7 @@ const LONGER = new Map([
 ]);
 
 /** Go keeps a duration in an int64 of nanoseconds. */
-const LARGEST = 2 ** 63 / 1e6;
+const MAX_DURATION = 2 ** 63 / 1e6;
 
 const PART = /(\d+\.?\d*|\.\d+)([^\d.\s+-]*)/y;
 
@@ -45,7 +45,8 @@ export function parseDuration(text: string): Parsed<number> {
     total += Number(amount) * factor;
   }
   if (text.startsWith('-') && total > 0) return { problem: `${quoted(text)} is negative` };
-  if (total > LARGEST) return { problem: `${quoted(text)} is longer than the 292 years a duration can hold` };
+  if (total > MAX_DURATION)
+    return { problem: `${quoted(text)} is longer than the 292 years a duration can hold` };
   // The nanosecond is the finest unit. Anything finer is a rounding error of binary fractions.
   return { value: Math.round(total * 1e6) / 1e6 };
 }

@@ -114,7 +114,7 @@ export function isUp(generation: Generation): boolean {
 }
 
 /** Whether none of its processes remains, or may still start. */
-export function isGone(generation: Generation): boolean {
+export function hasEnded(generation: Generation): boolean {
   return generation.remains.length === 0 && generation.workers.every(({ life }) => life.name === 'ended');
 }
 
@@ -159,10 +159,7 @@ export function retire(context: Context, generation: Generation, successor: numb
   }
 }
 
-/**
- * Returns to serving: its workers no longer leave, and zero restarts those that it had not because the generation was
- * leaving.
- */
+/** The generation serves again: its workers no longer leave. Workers that exited during the retirement are restarted. */
 function cancelRetirement(context: Context, generation: Generation): void {
   for (const worker of ownWorkers(generation)) {
     worker.leave = null;

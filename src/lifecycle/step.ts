@@ -16,8 +16,8 @@ import {
 } from './failures.ts';
 import {
   generationDeadline,
+  hasEnded,
   isDrainNews,
-  isGone,
   onDrainReport,
   onLabelled,
   tickLeaving,
@@ -206,7 +206,7 @@ function advance(context: Context): void {
   completePromotion(context);
   // After a failure in this step, no worker may be left to wait for.
   for (const generation of state.generations) tickLeaving(context, generation);
-  for (const generation of state.generations.filter(isGone)) removeGeneration(context, generation.id);
+  for (const generation of state.generations.filter(hasEnded)) removeGeneration(context, generation.id);
   if (state.stop) {
     deliverVerdicts(context);
     exitWhenStopped(context);

@@ -5,7 +5,7 @@
 import { type Context, emit, report } from './context.ts';
 import type { Of } from './events.ts';
 import type { ExitStatus } from './facts.ts';
-import { isGone, ownWorkers, stopGeneration } from './generation.ts';
+import { hasEnded, ownWorkers, stopGeneration } from './generation.ts';
 import { finish } from './handover.ts';
 import { dropHook, dropHooks } from './hooks.ts';
 import { generationOf } from './state.ts';
@@ -66,7 +66,7 @@ export function exitWhenEnded(context: Context): void {
     if (state.generations.length === 0) exit(context, COULD_NOT_START);
     return;
   }
-  if (state.generations.length > 1 || incumbent.stage.name === 'stopping' || !isGone(incumbent)) return;
+  if (state.generations.length > 1 || incumbent.stage.name === 'stopping' || !hasEnded(incumbent)) return;
   const last = ownWorkers(incumbent).findLast(({ life }) => life.name === 'ended' && life.exit !== null);
   exit(context, last?.life.name === 'ended' && last.life.exit ? last.life.exit : COULD_NOT_START);
 }

@@ -28,7 +28,7 @@ export async function socketInodes(
   const all = few ?? (await readInThread(pids, slices).catch(() => null));
   // No further thread can be created (EAGAIN): reading here takes longer.
   const found = all ?? (await readHere(pids, slices, Number.POSITIVE_INFINITY)) ?? [];
-  return pids.map((pid, index) => found[index] ?? (isGone(pid) ? [] : null));
+  return pids.map((pid, index) => found[index] ?? (hasExited(pid) ? [] : null));
 }
 
 // Linux 6.2 and later report the number of descriptors as the size of the directory, earlier versions 0.
@@ -45,7 +45,7 @@ function sizeOf(path: string): number {
 }
 
 // Everything in /proc of an exited process that was not reaped belongs to root.
-function isGone(pid: number): boolean {
+function hasExited(pid: number): boolean {
   const state = processStat(pid)?.state ?? 'X';
   return state === 'Z' || state === 'X';
 }

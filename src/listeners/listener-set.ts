@@ -57,7 +57,7 @@ export class ListenerSet implements Listeners {
       lookup: options.lookup,
       passed: options.passed ?? new PassedSockets({}, 0),
       warn: this.#warn,
-      onFault: () => this.#tellFaults(),
+      onFault: () => this.#reportFaults(),
       onClose: (lanes) => this.#watches.drop(lanes),
     });
     this.#inspector = new LaneInspector(this.#pool, this.#watches);
@@ -192,7 +192,7 @@ export class ListenerSet implements Listeners {
     this.#onFaults = onFaults;
     this.#watches.watchHangups((lanes, lane) => {
       lanes.hungUp(lane);
-      this.#tellFaults();
+      this.#reportFaults();
     }, this.#allLanes());
     return {
       close: () => {
@@ -336,7 +336,7 @@ export class ListenerSet implements Listeners {
     this.#laneCount = Math.max(this.#laneCount, wanted);
   }
 
-  #tellFaults(): void {
+  #reportFaults(): void {
     if (this.#onFaults === null) return;
     try {
       const faults = this.laneFaults();

@@ -28,10 +28,10 @@ export interface GateCallbacks {
 /** The same callbacks, but only the first call has an effect; after `over()` none has. */
 export function once(callbacks: GateCallbacks): GateCallbacks & { over(): void; readonly isOver: boolean } {
   let isOver = false;
-  const settle = (tell: () => void): void => {
+  const settle = (act: () => void): void => {
     if (isOver) return;
     isOver = true;
-    tell();
+    act();
   };
   return {
     passed: () => settle(() => callbacks.passed()),

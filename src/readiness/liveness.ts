@@ -95,7 +95,7 @@ export function startLiveness(config: LivenessConfig, context: LivenessContext):
         const results = await Promise.all(looks);
         if (stop.signal.aborted) return;
         for (const [worker, result] of results) tracker.note(worker, result);
-        tracker.tell();
+        tracker.report();
       },
     );
   if (watchdog !== undefined) {
@@ -103,7 +103,7 @@ export function startLiveness(config: LivenessConfig, context: LivenessContext):
       const times = context.workers().map((worker) => worker.watchdog.timeOf(watchdog));
       return Math.min(interval, watchdog / LOOKS, Math.max(MIN_PAUSE, Math.min(...times) / LOOKS));
     };
-    repeat(pause, async () => tracker.tell());
+    repeat(pause, async () => tracker.report());
   }
   tracker.sync();
 
@@ -192,7 +192,7 @@ class Tracker {
     health.reason = result ?? '';
   }
 
-  tell(): void {
+  report(): void {
     const { ended, now } = this.#context;
     const time = now();
     const workers = this.#context.workers().flatMap((worker) => {

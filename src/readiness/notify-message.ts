@@ -20,7 +20,7 @@ export type NotifyMessage =
 
 const ASSIGNMENT = /^([A-Z0-9_]+)=(.*)$/s;
 // Allows any pid: PID_MAX_LIMIT is 2^22 (proc_sys_kernel(5)).
-const LARGEST_PID = 4_194_304;
+const MAX_PID = 4_194_304;
 const NONE: readonly NotifyMessage[] = [];
 const STRICT_UTF8 = new TextDecoder('utf-8', { fatal: true });
 
@@ -77,7 +77,7 @@ function meaningOf(key: string, value: string): readonly NotifyMessage[] {
     case 'STATUS':
       return [{ kind: 'status', text: value }];
     case 'MAINPID':
-      return within(value, 1, LARGEST_PID, (pid) => ({ kind: 'main_pid', pid }));
+      return within(value, 1, MAX_PID, (pid) => ({ kind: 'main_pid', pid }));
     case 'ERRNO':
       return within(value, 0, 4095, (errno) => ({ kind: 'errno', errno }));
     case 'EXTEND_TIMEOUT_USEC':

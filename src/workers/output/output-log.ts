@@ -41,7 +41,7 @@ const STREAM = 12;
 const TIME = 13;
 const TIME_BYTES = 6;
 const NEWLINE = 10;
-const LARGEST_WORKER = 0xffff;
+const MAX_WORKER = 0xffff;
 
 interface Slab {
   readonly memory: Buffer;
@@ -205,7 +205,7 @@ export class OutputLog {
 
   /** Appends as much as fits into one record. Returns the number of bytes. */
   #append(kept: Kept, { worker, stream }: OutputSource, time: number, bytes: Buffer): number {
-    const number = Math.min(worker, LARGEST_WORKER);
+    const number = Math.min(worker, MAX_WORKER);
     const kind = stream === 'stderr' ? 1 : 0;
     let slab = kept.slabs.at(-1);
     if (slab !== undefined && this.#continues(slab, number, kind, time)) {

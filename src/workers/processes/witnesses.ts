@@ -1,5 +1,5 @@
 // If this many connections, found anywhere among all, have ended or become idle, few of the others are still busy.
-const MOST = 16;
+const MAX_WITNESSES = 16;
 
 /** Some busy connections of each worker: while one of them stays busy, the worker is busy. */
 export class Witnesses<Worker> {
@@ -7,7 +7,7 @@ export class Witnesses<Worker> {
 
   /** Whether another connection would be useful. */
   wants(worker: Worker): boolean {
-    return (this.#found.get(worker)?.length ?? 0) < MOST;
+    return (this.#found.get(worker)?.length ?? 0) < MAX_WITNESSES;
   }
 
   /** @param isStillBusy reads the state of one connection */
