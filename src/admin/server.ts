@@ -1,11 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import net, { type Socket } from 'node:net';
 import { type Timers, unrefTimers } from '../common/clock.ts';
 import { errorText } from '../common/errors.ts';
-import { Connections, type Limits } from '../http/connections.ts';
-import { type Feed, Follower } from '../http/follower.ts';
-import { Refusals } from '../http/refusals.ts';
-import { isOwnHost, isOwnOrigin } from './hosts.ts';
+import type { Limits } from '../http/connections.ts';
+import { type Feed, Followers } from '../http/follower.ts';
+import { isOwnHost, isOwnOrigin, missingHost } from '../http/hosts.ts';
+import { HttpServer, type RefusalCode, sendRaw } from '../http/server.ts';
 
 /** The response to a request. */
 export interface Answer {
@@ -41,18 +40,26 @@ export interface AdminServer {
 const LIMITS: Limits = { connections: 32, patience: 10_000 };
 /** Maximum number of open dashboards. Each keeps its connection, so a limit keeps connections free for monitoring. */
 const MAX_FEEDS = 16;
-const HEADER_LIMIT = 8 * 1024;
 
 const ALWAYS = {
+  Connection: 'close',
   'Cache-Control': 'no-store',
   'Cross-Origin-Resource-Policy': 'same-origin',
   'Referrer-Policy': 'no-referrer',
   'X-Content-Type-Options': 'nosniff',
 };
 
+const TEXT = { 'Content-Type': 'text/plain; charset=utf-8' };
+const STATUS: Readonly<Record<RefusalCode, number>> = {
+  overloaded: 503,
+  request_timeout: 408,
+  headers_too_large: 431,
+  bad_request: 400,
+};
+
 /** A line of text. */
 export function textAnswer(status: number, line: string, headers?: Answer['headers']): Answer {
-  return { status, type: 'text/plain; charset=utf-8', body: `${line}\n`, ...(headers && { headers }) };
+  return { status, type: TEXT['Content-Type'], body: `${line}\n`, ...(headers && { headers }) };
 }
 
 /**
@@ -60,94 +67,50 @@ export function textAnswer(status: number, line: string, headers?: Answer['heade
  * a response or loses its connection, and the supervisor keeps running.
  */
 export async function createAdminServer(options: AdminServerOptions): Promise<AdminServer> {
-  const { warn, limits = LIMITS, timers = unrefTimers } = options;
-  const { createServer } = await import('node:http');
-  const connections = new Connections(limits, timers, (socket, why, message) =>
-    refuse(socket, why === 'overloaded' ? 503 : 408, message),
-  );
-  const sockets = new Set<Socket>();
-  const followers = new Set<Follower>();
-  // Each warning is logged once, so that no client can fill the log.
-  const warned = new Set<string>();
-  const warnOnce = (message: string) => {
-    if (!warned.has(message)) warn(message);
-    warned.add(message);
-  };
-
-  const follow = (response: ServerResponse, feed: Feed) => {
-    const closed = () => followers.delete(follower);
-    const follower = new Follower({ response, feed, contentType: EVENTS, timers, closed });
-    followers.add(follower);
-    for (const [name, value] of Object.entries(ALWAYS)) response.setHeader(name, value);
-    response.setHeader('Connection', 'close');
-    follower.start();
-  };
-
-  const refusals = new Refusals(warn);
+  const { fd, warn, limits = LIMITS, timers = unrefTimers } = options;
+  const followers = new Followers(MAX_FEEDS, timers);
   const onRequest = async (request: IncomingMessage, response: ServerResponse) => {
-    const { socket } = request;
-    connections.working(socket);
+    const { socket, method } = request;
+    server.connections.working(socket);
     // The body is ignored. If it stayed unread, the kernel would reset the connection before the client has read the
     // response (tcp(7)).
     request.resume();
-    const answer = await answerTo(request, options, warnOnce);
-    if ('feed' in answer && request.method === 'GET' && followers.size < MAX_FEEDS) {
-      follow(response, answer.feed);
+    for (const [name, value] of Object.entries(ALWAYS)) response.setHeader(name, value);
+    const answer = await answerTo(request, options, (message) => server.warnOnce(message));
+    if ('feed' in answer && method === 'GET' && !followers.areFull) {
+      followers.follow(response, answer.feed, EVENTS);
       return;
     }
-    const { status, type, body, headers } = 'feed' in answer ? unfollowed(request.method) : answer;
-    const attempt = attemptOf(status, request.method);
-    if (attempt !== null)
-      refusals.report(
-        attempt,
-        `admin endpoint: refused ${attempt}, from ${socket.remoteAddress ?? 'a local client'}`,
-      );
+    const { status, type, body, headers } = 'feed' in answer ? unfollowed(method) : answer;
+    const attempt = attemptOf(status, method);
+    if (attempt !== null) {
+      const client = socket.remoteAddress ?? 'a local client';
+      server.refusals.report(attempt, `admin endpoint: refused ${attempt}, from ${client}`);
+    }
     response.writeHead(status, {
-      ...ALWAYS,
       'Content-Type': type,
       'Content-Length': Buffer.byteLength(body),
-      Connection: 'close',
       ...headers,
     });
     response.end(body);
     // Not at the event `finish`, at which the peer has already received nearly everything.
-    connections.answered(socket);
+    server.connections.answered(socket);
   };
-  // This server only parses connections that were accepted for it. So it starts no timer of its own, which would wake
-  // the supervisor twice a minute.
-  const parser = createServer(
-    { maxHeaderSize: HEADER_LIMIT },
-    (request, response) => void onRequest(request, response),
-  );
-  parser.maxRequestsPerSocket = 1;
-  parser.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
-    const why = tooLarge
-      ? `the headers are larger than ${HEADER_LIMIT} bytes`
-      : 'this is not an HTTP request';
-    refuse(socket as Socket, tooLarge ? 431 : 400, why);
+  const server = new HttpServer({
+    name: 'admin endpoint',
+    limits,
+    timers,
+    warn,
+    refuse: (socket, code, message) => sendRaw(socket, `${STATUS[code]} Refused`, TEXT, `${message}\n`),
+    onRequest: (request, response) => void onRequest(request, response),
   });
-
-  const server = net.createServer({ allowHalfOpen: true }, (socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-    // A peer that closes its connection is not an error. Without a listener the error would end the process.
-    socket.on('error', () => {});
-    if (connections.add(socket)) parser.emit('connection', socket);
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ fd: options.fd }, resolve);
-  });
-  server.removeAllListeners('error');
-  // After a failed accept (EMFILE) only this client's connection is lost.
-  server.on('error', (error) => warnOnce(`admin endpoint: ${error.message}`));
+  const listening = await server.listen(fd);
 
   return {
     close() {
-      server.close();
-      for (const follower of followers) follower.leave();
-      for (const socket of sockets) socket.unref().destroySoon();
+      listening.close();
+      followers.leave();
+      server.closeConnections();
     },
   };
 }
@@ -161,10 +124,13 @@ function unfollowed(method: string | undefined): Answer {
 }
 
 async function answerTo(
-  { method, url = '', headers }: IncomingMessage,
+  request: IncomingMessage,
   { answer, ownHost }: AdminServerOptions,
   warn: (message: string) => void,
 ): Promise<Answer | FeedAnswer> {
+  const { method, url = '', headers } = request;
+  const problem = missingHost(request);
+  if (problem !== null) return textAnswer(400, problem);
   if (method !== 'GET' && method !== 'HEAD') {
     return textAnswer(405, 'this endpoint is read-only. Use GET or HEAD', { Allow: 'GET, HEAD' });
   }
@@ -185,17 +151,4 @@ async function answerTo(
 function attemptOf(status: number, method: string | undefined): string | null {
   if (status === 405) return `a request with the method ${method}`;
   return status === 403 ? 'a request with the name of another host or from a page of another origin' : null;
-}
-
-/** Sends a response without a request, and closes the connection. */
-function refuse(socket: Socket, status: number, message: string): void {
-  const body = `${message}\n`;
-  const head = [
-    `HTTP/1.1 ${status} Refused`,
-    'Content-Type: text/plain; charset=utf-8',
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    'Connection: close',
-  ];
-  if (socket.writable) socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);
-  socket.destroySoon();
 }

@@ -1,8 +1,7 @@
 import type { ServerResponse } from 'node:http';
-import type { Timers } from '../common/clock.ts';
 import { parseSignal } from '../common/signals.ts';
 import { factDocument } from '../facts/documents.ts';
-import { type Feed, Follower } from '../http/follower.ts';
+import type { Followers } from '../http/follower.ts';
 import type { Verdict } from '../lifecycle/verdicts.ts';
 import type { Accepted, Answer, Control } from './control.ts';
 import { eventFeed } from './event-feed.ts';
@@ -25,28 +24,18 @@ export type Handlers = {
 /** The clients that wait for the end of the supervisor. */
 export type Farewells = Set<LineStream<AnswerOf<'stop'>>>;
 
-/** Maximum number of followers. Each keeps its connection, so a limit keeps connections free for commands. */
-const MAX_FOLLOWERS = 32;
-
 export interface HandlerContext {
   readonly control: Control;
   readonly views: Views;
   readonly farewells: Farewells;
-  readonly followers: Set<Follower>;
-  readonly timers: Timers;
+  readonly followers: Followers;
 }
 
 /** Connects the routes with the supervisor. */
-export function handlersOf({ control, views, farewells, followers, timers }: HandlerContext): Handlers {
-  const follow = (response: ServerResponse, feed: Feed, contentType: string): void => {
-    const closed = () => followers.delete(follower);
-    const follower = new Follower({ response, feed, contentType, timers, closed });
-    followers.add(follower);
-    follower.start();
-  };
+export function handlersOf({ control, views, farewells, followers }: HandlerContext): Handlers {
   const refuseTooMany = (): void => {
-    if (followers.size >= MAX_FOLLOWERS)
-      throw new RequestError('overloaded', `${MAX_FOLLOWERS} clients already follow. End one of them`);
+    if (followers.areFull)
+      throw new RequestError('overloaded', `${followers.max} clients already follow. End one of them`);
   };
 
   return {
@@ -108,7 +97,7 @@ export function handlersOf({ control, views, farewells, followers, timers }: Han
     },
     events: ({ last_event_id }, response) => {
       refuseTooMany();
-      follow(response, eventFeed(views.events, last_event_id), 'text/event-stream');
+      followers.follow(response, eventFeed(views.events, last_event_id), 'text/event-stream');
     },
     logs: (request, response) => {
       const {
@@ -127,7 +116,7 @@ export function handlersOf({ control, views, farewells, followers, timers }: Han
           ? { view: viewOf(views.output, request.generation), lines, follow: keepFollowing }
           : { view: 'all' as const, lines: 0, follow: false };
       const feed = outputFeed(views.output, { ...asked, since, worker, file });
-      follow(response, feed, 'application/x-ndjson');
+      followers.follow(response, feed, 'application/x-ndjson');
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { sendRaw } from '../http/server.ts';
 import { type ErrorCode, errorStatus } from './protocol.ts';
 
 /** The body of an error. */
@@ -16,14 +17,6 @@ export function refuse(
   message: string,
   headers: Readonly<Record<string, string>>,
 ): void {
-  const body = errorBody(code, message);
-  const head = [
-    `HTTP/1.1 ${errorStatus[code]} ${code}`,
-    'Content-Type: application/json',
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    'Connection: close',
-    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
-  ];
-  if (socket.writable) socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);
-  socket.destroySoon();
+  const all = { 'Content-Type': 'application/json', ...headers };
+  sendRaw(socket, `${errorStatus[code]} ${code}`, all, errorBody(code, message));
 }

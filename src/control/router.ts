@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import * as z from 'zod/mini';
 import { errorText } from '../common/errors.ts';
+import { missingHost } from '../http/hosts.ts';
 import type { Handlers } from './handlers.ts';
 import { errorStatus, type RequestOf, type RouteName, routes } from './protocol.ts';
 import { queryFields } from './query.ts';
@@ -37,9 +38,8 @@ export async function answer(
     if (options.refused !== null) {
       throw new RequestError('forbidden', `${options.refused} may not control this zero`);
     }
-    // RFC 9112, section 3.2. Node's own response has no body.
-    if (request.headers.host === undefined && request.httpVersion === '1.1')
-      throw new RequestError('bad_request', 'the header Host is missing');
+    const problem = missingHost(request);
+    if (problem !== null) throw new RequestError('bad_request', problem);
     refuseOtherVersions(request, options.identity);
     const name = routeOf(request, options.identity);
     const fields = permittedFields(name, fieldsOf(request, name, await readBody(request)), options);

@@ -117,3 +117,31 @@ export class Follower {
     this.#options.closed();
   }
 }
+
+/** The followers of one server. Each keeps its connection, so a limit keeps connections free for other requests. */
+export class Followers {
+  readonly max: number;
+  readonly #timers: Timers;
+  readonly #open = new Set<Follower>();
+
+  constructor(max: number, timers: Timers) {
+    this.max = max;
+    this.#timers = timers;
+  }
+
+  get areFull(): boolean {
+    return this.#open.size >= this.max;
+  }
+
+  follow(response: ServerResponse, feed: Feed, contentType: string): void {
+    const closed = () => this.#open.delete(follower);
+    const follower = new Follower({ response, feed, contentType, timers: this.#timers, closed });
+    this.#open.add(follower);
+    follower.start();
+  }
+
+  /** Ends all answers: the supervisor exits, or with `isUpgrade` another zero takes over in this process. */
+  leave(isUpgrade = false): void {
+    for (const follower of this.#open) follower.leave(isUpgrade);
+  }
+}

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { isOwnHost } from '../../../src/admin/hosts.ts';
 import { type Passed, PhaseClock } from '../../../src/admin/phases.ts';
 import { shareOf, unready } from '../../../src/admin/source.ts';
+import { isOwnHost } from '../../../src/http/hosts.ts';
 import type { Fact } from '../../../src/lifecycle/facts.ts';
 import { facts } from '../telemetry/facts.ts';
 import { CANARY, DOWN, statusWith } from './status.ts';

@@ -1,4 +1,14 @@
+import type { IncomingMessage } from 'node:http';
 import { hostText } from '../common/host-port.ts';
+
+/**
+ * Why a request without a Host header is refused; null if it has one or needs none (RFC 9112, section 3.2). Node's own
+ * answer has no body.
+ */
+export function missingHost({ headers, httpVersion }: IncomingMessage): string | null {
+  return headers.host === undefined && httpVersion === '1.1' ? 'the header Host is missing' : null;
+}
+
 /**
  * Whether a request's Host header is one of this machine's own names. A foreign page in a browser can let its name
  * resolve to 127.0.0.1 and would then read data that only this machine may read (DNS rebinding). But its requests
