@@ -2,9 +2,9 @@ import type { Fact, FactName } from '../lifecycle/facts.ts';
 import { exitDocument, failureDocument, rounded, usageDocument } from './parts.ts';
 
 /*
- * The machine-readable document of each event. The JSON log and the control socket send the same ones. Names and
- * meanings are a promise (docs/reference/formats.md), so each field is mapped by name and no field of a fact is
- * published by accident.
+ * The machine-readable document of each event, for the JSON log and the control socket. Names and meanings are a
+ * promise (docs/reference/formats.md). So each field is mapped by name, and no field of a fact is published by
+ * accident.
  */
 
 type FactOf<N extends FactName> = Extract<Fact, { readonly event: N }>;
@@ -178,10 +178,7 @@ const DOCUMENTS: { readonly [N in FactName]: (fact: FactOf<N>) => Fields } = {
   }),
 };
 
-/**
- * A fact as the JSON log and the control socket send it: names in snake_case, durations in milliseconds under names
- * that end in `_ms`.
- */
+/** The document of a fact: names in snake_case, durations in milliseconds with names that end in `_ms`. */
 export function factDocument(fact: Fact): { readonly event: string; readonly [field: string]: unknown } {
   return { event: fact.event, ...fieldsOf(fact) };
 }

@@ -20,7 +20,7 @@ export interface FailureDocument {
     readonly gate: string;
     readonly reason: string | null;
   }[];
-  /** The last lines that the worker wrote, oldest first. */
+  /** The worker's last lines of output, oldest first. */
   readonly output?: readonly string[];
 }
 
@@ -71,7 +71,7 @@ export function usageDocument(usage: Usage): UsageDocument {
   return { user_seconds: rounded(user_seconds), system_seconds: rounded(system_seconds), ...counts };
 }
 
-/** The same with every decimal, as the state file has it. */
+/** The same with every decimal, for the state file. */
 export function exactUsage(usage: Usage): UsageDocument {
   return {
     user_seconds: usage.userSeconds,
@@ -87,7 +87,7 @@ export function exactUsage(usage: Usage): UsageDocument {
   };
 }
 
-/** Three decimals: clocks with a fraction of a microsecond make long numbers of short times. */
+/** Three decimals: clocks with fractions of a microsecond produce long numbers for short times. */
 export function rounded(value: number): number {
   return Math.round(value * 1000) / 1000;
 }

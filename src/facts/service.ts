@@ -1,32 +1,32 @@
 import type { Health } from '../lifecycle/service-state.ts';
 import { type ExitDocument, exitDocument } from './parts.ts';
 
-/** How a worker last ended without having been asked to. */
+/** The last unexpected exit of a worker. */
 export interface LastExitDocument {
-  /** null: it could not be started. */
+  /** Null: the worker could not be started. */
   readonly exit: ExitDocument | null;
   readonly reason: string;
   readonly ms_ago: number;
 }
 
-/** Whether the service is up, as every view shows it. */
+/** Whether the service is up, as all views show it. */
 export interface ServiceDocument {
   /** `starting`, `up`, `degraded`, `down`, `stopping`. */
   readonly state: Health['state'];
   /** The same in words, without times. */
   readonly summary: string;
-  /** The generation in charge; null where there is none. */
+  /** The generation in charge. Null if there is none. */
   readonly generation: number | null;
   readonly workers: number;
-  /** How many of the workers serve. */
+  /** Number of workers that serve. */
   readonly workers_serving: number;
-  /** The newest, of workers that do not serve. */
+  /** The newest exit of the workers that do not serve. */
   readonly last_exit: (LastExitDocument & { readonly worker: number }) | null;
-  /** Until the next worker is started; 0: one is being started; null: none will be. */
+  /** Milliseconds until the next worker starts. 0: one is being started. Null: none will be. */
   readonly retry_in_ms: number | null;
 }
 
-/** @param now milliseconds of the clock that the health is in */
+/** @param now milliseconds of the clock that the health uses */
 export function serviceDocument(health: Health, now: number): ServiceDocument {
   const { state, generation, workers, serving, lastExit, nextStart } = health;
   const untilStart = nextStart === null ? null : Math.max(0, Math.round(nextStart - now));

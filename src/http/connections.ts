@@ -2,27 +2,30 @@ import type { Socket } from 'node:net';
 import type { Timers } from '../common/clock.ts';
 
 export interface Limits {
-  /** Connections at a time. */
+  /** Maximum number of simultaneous connections. */
   readonly connections: number;
-  /** Milliseconds for a request to arrive, and for its answer to be taken. */
+  /** Time limit in milliseconds for receiving a request, and for sending its answer. */
   readonly patience: number;
 }
 
-/** Answers where there is no request to answer, and ends the connection. */
+/** Sends an answer without a request, and ends the connection. */
 export type Refuse = (socket: Socket, why: 'overloaded' | 'request_timeout', message: string) => void;
 
-/** What is wanted from the peer of a connection: its request, nothing while that is worked on, or that it takes the answer. */
+/** What zero waits for: the request of the peer, its own answer, or the peer's receipt of the answer. */
 type Phase =
   | { readonly name: 'requesting'; readonly timer: unknown }
   | { readonly name: 'working' }
   | { readonly name: 'answered'; readonly timer: unknown };
 
-/** Every open connection. Those that have not sent a whole request have a deadline, and the oldest of them makes room for a new one. */
+/**
+ * All open connections. Connections without a complete request have a deadline. If the limit is reached, zero closes
+ * the oldest of them for a new connection.
+ */
 export class Connections {
   readonly #limits: Limits;
   readonly #timers: Timers;
   readonly #refuse: Refuse;
-  /** In the order they came. */
+  /** In order of arrival. */
   readonly #open = new Map<Socket, Phase>();
 
   constructor(limits: Limits, timers: Timers, refuse: Refuse) {
@@ -31,7 +34,7 @@ export class Connections {
     this.#refuse = refuse;
   }
 
-  /** False where there is no room: all others are being worked on. The connection was then answered and ended. */
+  /** False if all connections are busy with requests. The new connection was then answered and ended. */
   add(socket: Socket): boolean {
     const { connections, patience } = this.#limits;
     socket.once('close', () => this.#forget(socket));
@@ -45,12 +48,12 @@ export class Connections {
     return true;
   }
 
-  /** Its request is here and takes as long as it takes. */
+  /** The request is complete. Its processing has no time limit. */
   working(socket: Socket): void {
     if (this.#forget(socket)) this.#open.set(socket, { name: 'working' });
   }
 
-  /** Its answer is written: a peer that does not take it does not keep the connection. */
+  /** The answer is written. A peer that does not receive it must not keep the connection. */
   answered(socket: Socket): void {
     if (!this.#forget(socket)) return;
     const timer = this.#timers.set(this.#limits.patience, () => socket.destroy());
@@ -60,7 +63,7 @@ export class Connections {
   #makeRoom(): boolean {
     for (const [socket, { name }] of this.#open) {
       if (name === 'working') continue;
-      // Forgotten at once: its close event comes later, and the next connection may be accepted before.
+      // Removed at once: the close event comes later, and the next connection may be accepted before it.
       this.#forget(socket);
       if (name === 'answered') socket.destroy();
       else

@@ -1,13 +1,13 @@
 import type { ServerResponse } from 'node:http';
 import type { Timers } from '../common/clock.ts';
 
-/** Something that goes on and that a reader follows at its own pace. */
+/** A continuous stream that a reader follows at its own pace. */
 export interface Feed {
-  /** What comes next, a portion of it; '' while there is nothing more, null when there never will be. */
+  /** The next portion. '' if there is none yet; null at the end of the stream. */
   next(): string | null;
-  /** Calls whenever `next` may have more, until the function that is returned is called. */
+  /** Calls `run` whenever `next` may have more, until the returned function is called. */
   onMore(run: () => void): () => void;
-  /** What is written last where the supervisor is replaced by another zero. */
+  /** Written last if another zero replaces the supervisor. */
   readonly upgrading?: string;
 }
 
@@ -16,18 +16,21 @@ export interface FollowerOptions {
   readonly feed: Feed;
   readonly contentType: string;
   readonly timers: Timers;
-  /** Called once, when the answer has ended or the peer is gone. */
+  /** Called once, when the answer has ended or the peer has closed. */
   readonly closed: () => void;
 }
 
-/** What comes within this many milliseconds is written together: a system call for each of a thousand events a second would be the most of their cost. */
+/**
+ * Data within this many milliseconds is written together. One system call per event would be most of the cost of a
+ * thousand events per second.
+ */
 const GATHER = 20;
-/** A reader that takes nothing for this long while something waits is cut off. */
+/** A reader that receives nothing for this long while data waits is disconnected. */
 const PATIENCE = 30_000;
 
 /**
- * Writes a feed as an answer as fast as its reader takes it, and no faster: what is not written yet stays in the feed, which forgets what it has no
- * room for, so that a slow reader costs one portion. There is a timer only while something was written just now, or waits for the reader.
+ * Writes a feed as an answer at the pace of its reader. Unwritten data stays in the feed, which drops data beyond its
+ * limit. So a slow reader costs one portion. A timer exists only after a write, or while data waits for the reader.
  */
 export class Follower {
   readonly #options: FollowerOptions;
@@ -51,7 +54,7 @@ export class Follower {
     this.#write();
   }
 
-  /** Writes what there is and ends the answer: the supervisor leaves. */
+  /** Writes the remaining data and ends the answer, because the supervisor exits. */
   leave(isUpgrade = false): void {
     if (this.#over) return;
     if (this.#blocked === null) this.#write();
@@ -69,7 +72,7 @@ export class Follower {
   #write(): void {
     const { response, feed, timers } = this.#options;
     this.#more = false;
-    // Between the end of a connection and its event nothing may be written.
+    // Nothing may be written between the end of a connection and its event.
     while (!(this.#over || response.destroyed)) {
       const text = feed.next();
       if (text === null) {

@@ -1,17 +1,17 @@
-/** Between two lines about the same client, in milliseconds. */
+/** Minimum milliseconds between two log lines about the same client. */
 const PAUSE = 3_600_000;
-/** More clients than that in one pause are not told apart. */
+/** Further clients in one pause share a log line. */
 const MAX_CLIENTS = 8;
 
 interface Refused {
   readonly since: number;
-  /** Refusals since the last line. */
+  /** Refusals since the last log line. */
   readonly more: number;
 }
 
 /**
- * Reports clients that were refused without letting them fill the log: one line for the first time, then at most one an
- * hour, which has the number of the others. After eight clients in an hour one line stands for all further ones.
+ * Reports refused clients without filling the log: one line for the first refusal, then at most one per hour with the
+ * number of further refusals. After eight clients in an hour, one line stands for all further ones.
  */
 export class Refusals {
   readonly #warn: (message: string) => void;
@@ -24,7 +24,7 @@ export class Refusals {
     this.#now = now;
   }
 
-  /** @param message a sentence without a period that names the client */
+  /** @param message names the client; a sentence without a period */
   report(client: string, message: string): void {
     const known = this.#clients.get(client);
     if (known === undefined && this.#isFull()) this.#count('', 'further clients were refused');

@@ -23,16 +23,16 @@ interface SinkSettings {
    */
   readonly onDropped?: (lines: number, bytes: number) => void;
   /**
-   * Makes the line that reports dropped lines where they are missing, before the next line that is written. Replaces
+   * Formats the line that reports dropped lines. It is written where they are missing, before the next line. Replaces
    * `onDropped`.
    */
   readonly dropNotice?: (lines: number) => string;
   /**
-   * Called once, until a write succeeds again, with the name of the errno. `final`: nobody will ever read, and
-   * everything is dropped.
+   * Called once, until a write succeeds again, with the errno name. `final`: no process will ever read, and everything
+   * is dropped.
    */
   readonly onFailed?: (code: string, final: boolean) => void;
-  /** Whether an errno means that nobody will ever read; by default those of pipes, terminals and sockets. */
+  /** Whether an errno means that no process will ever read. Default: those of pipes, terminals and sockets. */
   readonly isFinal?: (code: string) => boolean;
   /**
    * Milliseconds until the next attempt after this errno. `attempt` counts from 0 since the last successful write. By
@@ -50,7 +50,7 @@ const REPORT_INTERVAL = 10_000;
 /** Pause between two attempts of `flushNow`. */
 const FLUSH_PAUSE = 5;
 const NEWLINE = 10;
-// Nobody will ever read: the reader has exited, the descriptor was closed, the terminal hung up.
+// No process will ever read: the reader has exited, the descriptor was closed, the terminal hung up.
 const FINAL = new Set(['EPIPE', 'EBADF', 'EIO', 'ECONNRESET', 'ENOTCONN']);
 
 /** A delay that starts at 1 ms and doubles with each attempt, up to `max`. */
@@ -61,8 +61,8 @@ export const growingDelay =
 
 /**
  * Writes lines to a slow target, one write at a time, without blocking the main thread. Lines that do not fit into the
- * buffer are dropped as a whole and counted, until half of the buffer is free again. EAGAIN, ENOSPC and the like are
- * tried again after a delay; when nobody will ever read, everything is dropped.
+ * buffer are dropped as a whole and counted, until half of the buffer is free again. EAGAIN, ENOSPC and similar errors
+ * are retried after a delay. If no process will ever read, everything is dropped.
  */
 export class Sink {
   readonly #after: SinkSystem['after'];
@@ -76,7 +76,7 @@ export class Sink {
   /** Targets that were replaced during a write, which still uses one of them. */
   #replaced: WriteTarget[] = [];
   readonly #queue = new ByteQueue();
-  /** The batch that is being written, without the bytes that are written already. */
+  /** The batch that is being written, without the bytes that were already written. */
   #current: Buffer | null = null;
   #isWriting = false;
   #isPumping = false;
@@ -88,7 +88,7 @@ export class Sink {
   #unreported = { lines: 0, bytes: 0 };
   #cancelReport: (() => void) | null = null;
   readonly #dropped = { lines: 0, bytes: 0 };
-  /** The source of a line that has begun and not ended. */
+  /** The source of an unfinished line. */
   #open: object | null = null;
   #idle: (() => void)[] = [];
 
@@ -114,14 +114,14 @@ export class Sink {
     return this.#dropped;
   }
 
-  /** True when nothing is written any more: the sink was closed, or nobody reads. */
+  /** Whether the sink no longer writes: it was closed, or no process reads. */
   get closed(): boolean {
     return this.#closed;
   }
 
   /**
-   * Takes whole lines, or with `complete` false a piece of a line that continues. Returns false if they were dropped.
-   * `source` tells the writers apart: a line that one has begun is ended before the line of another.
+   * Takes whole lines, or with `complete` false a piece of an unfinished line. Returns false if they were dropped.
+   * `source` distinguishes the writers: an unfinished line is ended before another writer's line.
    */
   write(bytes: Buffer, source: object, complete = true): boolean {
     const taken = this.offer(bytes, source, complete);
@@ -129,7 +129,7 @@ export class Sink {
     return taken;
   }
 
-  /** The same for a caller that keeps what is not taken and tries again: it is not counted. */
+  /** The same for a caller that keeps refused output and tries again: that output is not counted as dropped. */
   offer(bytes: Buffer, source: object, complete = true): boolean {
     const behind = this.#dropping && this.buffered > this.#limit / 2;
     if (this.#closed || behind || this.buffered + bytes.length > this.#limit) return false;
@@ -142,7 +142,7 @@ export class Sink {
     return true;
   }
 
-  /** Counts bytes that are not written. A line is counted at its newline. */
+  /** Counts unwritten bytes. A line is counted at its newline. */
   drop(bytes: Buffer): void {
     this.#count(bytes);
     // The failure that closed the sink was reported, or zero stops.
@@ -151,7 +151,7 @@ export class Sink {
     if (this.#cancelReport === null && this.#dropNotice === null) this.#reportAndRepeat();
   }
 
-  /** Ends the line that `source` has begun, where the rest of it was dropped. Exceeds the limit by that one byte. */
+  /** Ends the unfinished line of `source` after its rest was dropped. Exceeds the limit by that one byte. */
   endLine(source: object): void {
     if (this.#open !== source) return;
     this.#open = null;
@@ -189,7 +189,7 @@ export class Sink {
     }
   }
 
-  /** Continues with another target, at the byte where the old one stopped. Also revives a sink that nobody read. */
+  /** Continues with another target, at the byte where the old one stopped. Also reopens a sink without a reader. */
   replace(target: WriteTarget): void {
     if (this.#isWriting) this.#replaced.push(this.#target);
     else if (!this.#closed) this.#target.close();
@@ -200,7 +200,7 @@ export class Sink {
     this.#pump();
   }
 
-  /** Drops what waits. A write that the pool has begun is not cancelled. */
+  /** Drops the waiting bytes. A write that the pool has begun is not cancelled. */
   close(): void {
     if (this.#closed) return;
     this.#shut();
@@ -296,8 +296,8 @@ export class Sink {
   }
 
   /**
-   * The timer runs only while bytes are dropped: without news it is not set again, and the next drop is reported at
-   * once.
+   * The timer runs only while bytes are dropped. Without new drops it is not set again, and the next drop is reported
+   * at once.
    */
   #reportAndRepeat(): void {
     const hasNews = this.#unreported.bytes > 0;
@@ -323,7 +323,9 @@ export class Sink {
     return unreported;
   }
 
-  /** The timer keeps running, so that a reader who is always a little too slow does not cause two reports each time. */
+  /**
+   * The timer keeps running, so that a reader that is always slightly too slow does not cause two reports each time.
+   */
   #endDropping(): void {
     this.#dropping = false;
     this.#report();

@@ -4,7 +4,7 @@ import { asError } from '../common/errors.ts';
 import { distrust } from '../linux/files/trusted-path.ts';
 import { sendNow } from '../linux/sockets.ts';
 
-/** Called once with the number of bytes that were written, perhaps not all, or with the error. */
+/** Called once with the number of written bytes, perhaps not all, or with the error. */
 export type WriteDone = (error: NodeJS.ErrnoException | null, written: number) => void;
 
 /** Writes bytes to a descriptor or a file without blocking the main thread. One write at a time. */
@@ -19,7 +19,7 @@ export interface WriteTarget {
   readonly close: () => void;
 }
 
-/** Where the write of a pipe or a terminal runs: on the main thread, which it does not block, or in libuv's pool. */
+/** Where a write to a pipe or a terminal runs: on the main thread, which it does not block, or in libuv's pool. */
 type Thread = 'main' | 'pool';
 
 /**
