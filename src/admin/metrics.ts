@@ -100,7 +100,7 @@ export class Metrics {
   });
   readonly #duration = new Histogram({
     name: 'zero_handover_duration_seconds',
-    help: 'From the request of a handover to its verdict.',
+    help: 'From the request of a handover to its result.',
     labelNames: ['outcome'],
     buckets: SECONDS,
     registers: this.#fixed,

@@ -52,7 +52,7 @@ export function tableText(
     `Run of ${machine.date} UTC on ${machineText(machine)}.`,
     '',
     'Each server runs unchanged, with the files of [examples/programs](../examples/programs) and the recipe in',
-    '[Run a program that knows nothing of zero](guide/programs.md). zero starts the server and hands over 5 times under',
+    '[Run an unmodified program](guide/programs.md). zero starts the server and hands over 5 times under',
     'load.',
     '',
     '- **Short connections**: 4 clients. Each request, message or session has a connection of its own.',

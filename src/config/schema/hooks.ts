@@ -16,11 +16,11 @@ export const hooks = z.strictObject({
     z.exactOptional(hook),
   ),
   after_promote: key(
-    'After a generation was promoted and its soak has ended, also the first one. If the hook fails, the verdict reports it, and nothing else happens.',
+    'After a generation was promoted and its soak has ended, also the first one. If the hook fails, the result reports it, and nothing else happens.',
     z.exactOptional(hook),
   ),
   after_rollback: key(
-    'After a handover was rolled back or aborted and the old generation keeps serving. If the hook fails, the verdict reports it, and nothing else happens.',
+    'After a handover was rolled back or aborted and the old generation keeps serving. If the hook fails, the result reports it, and nothing else happens.',
     z.exactOptional(hook),
   ),
   on_replace: key(
