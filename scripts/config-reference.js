@@ -8,11 +8,11 @@ const INTRODUCTION = `# The config file
 Generated from the schema by \`scripts/config-reference.js\`: edit the descriptions there, not here.
 
 The config is one YAML file: \`zero.yaml\` in the working directory, unless \`--config\` or \`$ZERO_CONFIG\` specifies
-another. \`zero check\` prints every problem as \`file:line:column: message\`. \`zero check --print\` shows the config with
-every default filled in. \`zero schema\` prints the JSON Schema for editors. \`config.example.yaml\` is a commented example.
+another. \`zero check\` prints every problem as \`file:line:column: message\`. \`zero check --print\` prints the config
+with all defaults. \`zero schema\` prints the JSON Schema for editors. \`config.example.yaml\` is a commented example.
 
 - **Text** keeps its source text: \`args: [--port, 8080, 0660, yes]\` are four texts. In \`args\`, \`run\` and the values of
-  variables \`null\` and \`~\` are text as well. Everywhere else they mean that the key is left out, as does a key without
+  variables \`null\` and \`~\` are text as well. Everywhere else they mean that the key is omitted, as does a key without
   a value.
 - **Durations** are written as in Go: \`500ms\`, \`30s\`, \`1h15m\`; the units are ns, us, ms, s, m, h. zero refuses a
   number without a unit, except \`0\`.
@@ -20,7 +20,7 @@ every default filled in. \`zero schema\` prints the JSON Schema for editors. \`c
 - **Octal numbers** are permission bits: \`0660\`, \`"0660"\` and \`660\` are the same.
 - **Addresses** are those of Go's net.Listen. A host that is empty or unspecified (\`:80\`, \`0.0.0.0:80\`, \`[::]:80\`) is
   every address, IPv4 and IPv6 alike; \`tcp4:\` and \`tcp6:\` mean one family only. Ports are numbers. The path of a Unix
-  socket has at most 107 bytes and starts, when relative, where zero was started.
+  socket has at most 107 bytes. A relative path starts at the directory in which zero was started.
 - Unknown keys, duplicate keys, more than one document and files of more than 1 MiB are refused. Anchors and merge keys
   work.
 `;
@@ -31,11 +31,11 @@ A config of the first zero has the same meaning here, with these differences:
 
 | first zero | this zero |
 | --- | --- |
-| the service ends with the manager | the service outlives a supervisor that is killed |
-| stdin is that of the manager | stdin is /dev/null |
-| \`reload_signal\`, \`shutdown_signal\` must be given | SIGHUP and SIGTERM when left out |
-| \`reload_uptime\` left out is 0 | 1s |
-| \`shutdown_timeout\` left out is no limit | 30s; \`0\` is no limit |
+| the service ends with the manager | the service keeps running if the supervisor is killed |
+| stdin is the manager's | stdin is /dev/null |
+| \`reload_signal\`, \`shutdown_signal\` must be given | SIGHUP and SIGTERM by default |
+| \`reload_uptime\` is 0 by default | 1s |
+| \`shutdown_timeout\` has no limit by default | 30s; \`0\` is no limit |
 `;
 
 /** The reference as Markdown, from the result of `describeKeys` of the compiled config module. */

@@ -23,15 +23,15 @@ const service = z.strictObject({
   handover: key('How a new generation takes over from the one that serves.', z.prefault(handover, {})),
   restart: key('What happens when the service exits unexpectedly.', z.prefault(restart, {})),
   output: key(
-    "Write the service's output to rotated files. Left out: to zero's stdout and stderr. See docs/guide/output.md.",
+    "Write the service's output to rotated files. Default: to zero's stdout and stderr. See docs/guide/output.md.",
     z.exactOptional(output),
   ),
   liveness: key(
-    'What zero checks of each worker of the generation that serves. Left out: nothing. See docs/guide/workers.md.',
+    'Health checks of each worker of the serving generation. Default: none. See docs/guide/workers.md.',
     z.exactOptional(liveness),
   ),
   watch: key(
-    'Hand over when files have changed. Left out: no file is watched. See docs/guide/watch.md.',
+    'Hand over when files have changed. Default: no file is watched. See docs/guide/watch.md.',
     z.exactOptional(watch),
   ),
   hooks: key(

@@ -13,19 +13,19 @@ import { octal, path, text } from './scalars.ts';
 
 const metrics = z.strictObject({
   address: key(
-    'The addresses that statsd metrics are sent to, with commas between: `udp://host:port`, `tcp://host:port`, `unix:///path`, `file:///path`.',
+    'Addresses for statsd metrics, separated by commas: `udp://host:port`, `tcp://host:port`, `unix:///path`, `file:///path`.',
     scalar({ kind: 'addresses' }, parseTargets, formatTargets),
   ),
-  prefix: key('The prefix of every metric name; zero adds a dot. Left out: none.', z.exactOptional(text)),
+  prefix: key('The prefix of every metric name; zero adds a dot. Default: none.', z.exactOptional(text)),
   proxy: key(
-    'A proxy for the `tcp://` addresses: `http://host:port` (CONNECT) or `socks5://host:port` (also written `tcp://host:port`), with `user:password@` where it asks for one.',
+    'A proxy for the `tcp://` addresses: `http://host:port` (CONNECT) or `socks5://host:port` (also written `tcp://host:port`), with `user:password@` if it needs them.',
     z.exactOptional(scalar({ kind: 'URL' }, parseProxy, formatProxy)),
   ),
 });
 
 const admin = z.strictObject({
   address: key(
-    'Where it listens: `host:port`, a port alone for that of localhost, `unix:/path`. `:port` and any other address that is not loopback is open to every client that reaches it, and zero warns about it.',
+    'Its address: `host:port`, a port alone for localhost, or `unix:/path`. `:port` and any other address that is not loopback is open to every client that can reach it, and zero warns about it.',
     z.prefault(
       scalar(
         { kind: 'address', json: ['string', 'integer'] },
@@ -39,13 +39,10 @@ const admin = z.strictObject({
 
 const control = z.strictObject({
   path: key(
-    'The Unix socket that commands such as `zero status` use. Left out: `control.sock` in the runtime directory.',
+    'The Unix socket that commands such as `zero status` use. Default: `control.sock` in the runtime directory.',
     z.exactOptional(scalar({ kind: 'path' }, parseSocketPath, (value) => value)),
   ),
-  mode: key(
-    'Its permission bits. Left out: `0600`, or `0660` where a group is given.',
-    z.exactOptional(octal),
-  ),
+  mode: key('Its permission bits. Default: `0600`, or `0660` with a group.', z.exactOptional(octal)),
   group: key(
     'A group, by name or number, whose members may control zero besides root and its own user.',
     z.exactOptional(text),
@@ -66,29 +63,29 @@ const logging = z.strictObject({
 
 export const application = z.strictObject({
   metrics: key(
-    'statsd metrics, under the names of the first zero. Left out: none are sent.',
+    'statsd metrics, under the names of the first zero. Default: none are sent.',
     z.exactOptional(metrics),
   ),
   sentry_dsn: key(
-    'The DSN of a Sentry project that failed handovers and crashes are reported to.',
+    'The DSN of a Sentry project, to which zero reports failed handovers and crashes.',
     z.exactOptional(scalar({ kind: 'URL' }, parseSentryDsn, (value) => value)),
   ),
   admin: key(
-    'A read-only HTTP endpoint: a dashboard, `/metrics`, `/healthz`, `/readyz`, `/status`. Left out: there is none.',
+    'A read-only HTTP endpoint: a dashboard, `/metrics`, `/healthz`, `/readyz`, `/status`. Default: none.',
     z.exactOptional(admin),
   ),
   control: key('The socket through which commands reach the running zero.', z.prefault(control, {})),
   logging: key("zero's own log.", z.prefault(logging, {})),
   restart_supervisor: key(
-    'Whether the keeper process starts zero again after zero was killed. `auto`: only where no service manager (systemd, runit, s6, supervisord) has started zero.',
+    'Whether the keeper process restarts zero after zero was killed. `auto`: only if no service manager (systemd, runit, s6, supervisord) has started zero.',
     z.prefault(z.enum(['auto', 'always', 'never']), 'auto'),
   ),
   runtime_directory: key(
-    'Lock, sockets and state of the running instance. Left out: `/run/zero/NAME` for root, else `$XDG_RUNTIME_DIR/zero/NAME`, or `/tmp/zero-UID/NAME` where that variable is not set.',
+    'Lock, sockets and state of the running instance. Default: `/run/zero/NAME` for root, else `$XDG_RUNTIME_DIR/zero/NAME`, or `/tmp/zero-UID/NAME` if that variable is not set.',
     z.exactOptional(path),
   ),
   data_directory: key(
-    'Data that outlives a restart of the machine: history and kept executables. Left out: `/var/lib/zero/NAME` for root, else `$XDG_STATE_HOME/zero/NAME`.',
+    'Data that outlives a restart of the machine: history and kept executables. Default: `/var/lib/zero/NAME` for root, else `$XDG_STATE_HOME/zero/NAME`.',
     z.exactOptional(path),
   ),
 });

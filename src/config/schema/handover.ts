@@ -27,14 +27,14 @@ const canary = z.strictObject({
 });
 
 const timeout = key(
-  'How long it may take. Left out: `timeout` of `verify`.',
+  'How long it may take. Default: `timeout` of `verify`.',
   z.exactOptional(positiveDuration),
 );
 
 const verify = z
   .strictObject({
     http: key(
-      'An HTTP request is answered with a good status.',
+      'An HTTP request returns a status that passes.',
       z.exactOptional(z.strictObject({ ...target, ...request, timeout }).check(...oneTarget)),
     ),
     command: key(
@@ -65,7 +65,7 @@ export const handover = z.strictObject({
     z.prefault(z.enum(['auto', 'steered', 'shared']), 'auto'),
   ),
   preview_from: key(
-    'Client addresses, IPv4 or IPv6, or networks as `10.0.0.0/8`, that reach the new generation as soon as it is ready.',
+    'Client addresses, IPv4 or IPv6, or networks such as `10.0.0.0/8`, that reach the new generation as soon as it is ready.',
     z.prefault(z.array(scalar({ kind: 'address' }, parseSourceAddress, (value) => value)), []),
   ),
   preview_timeout: key(
@@ -97,7 +97,7 @@ export const handover = z.strictObject({
     z.prefault(duration, '5s'),
   ),
   close_idle: key(
-    'For a service that cannot drain: while its old generation retires, zero ends the receiving side of each TCP connection that has been idle this long, so that the service closes it. `off`, or at least 1s. Wrong for services whose connections are idle while they are in use (server-sent events, WebSocket, database sessions): see docs/guide/idle-connections.md.',
+    'For a service that cannot drain: while its old generation retires, zero ends the receiving side of each TCP connection that has been idle this long, so that the service closes it. `off`, or at least 1s. Do not use it for services whose connections are idle while they are in use (server-sent events, WebSocket, database sessions): see docs/guide/idle-connections.md.',
     z.prefault(
       scalar({ kind: 'off or a duration', json: ['string'] }, parseCloseIdle, formatCloseIdle),
       'off',

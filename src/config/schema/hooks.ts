@@ -36,7 +36,7 @@ export const hooks = z.strictObject({
     z.exactOptional(hook),
   ),
   on_late_rollback: key(
-    'After a generation was rolled back that had been promoted already. Nothing waits for it.',
+    'After a generation was rolled back although it had already been promoted. Nothing waits for it.',
     z.exactOptional(hook),
   ),
   on_recovery: key(

@@ -11,7 +11,7 @@ import { address, text } from './scalars.ts';
 /** The target of a probe: a listener or an address. */
 export const target = {
   listener: key(
-    'Name of the steered listener that zero connects to. The connection reaches exactly the worker in question.',
+    'Name of the steered listener that zero connects to. The connection reaches exactly the tested worker.',
     z.exactOptional(text),
   ),
   address: key(
@@ -46,14 +46,14 @@ export const request = {
     ),
   ),
   status: key(
-    'The statuses that count as good: a status, a range, or several with commas between, `200-299,304`.',
+    'The statuses that pass: a status, a range, or several separated by commas, `200-299,304`.',
     z.prefault(
       scalar({ kind: 'statuses', json: ['string', 'integer'] }, parseStatusRanges, formatStatusRanges),
       '200-299',
     ),
   ),
   host: key(
-    'The Host header. Left out: the address.',
+    'The Host header. Default: the address.',
     z.exactOptional(scalar({ kind: 'text' }, parseHeaderHost, (value) => value)),
   ),
 };

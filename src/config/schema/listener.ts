@@ -48,7 +48,7 @@ export const listener = z.strictObject({
     listenerAddress,
   ),
   socket_fd: key(
-    'Number of the descriptor in the service. Left out: the next free one from 3. 0, the standard input, is for services of one listener that expect their socket there: inetd-style services, and `System.inheritedChannel()` of Java.',
+    'Number of the descriptor in the service. Default: the next free one from 3. 0, the standard input, is for services of one listener that expect their socket there: inetd-style services, and `System.inheritedChannel()` of Java.',
     z.exactOptional(integer(0, 65535)),
   ),
   steer: key(
@@ -59,14 +59,14 @@ export const listener = z.strictObject({
     ),
   ),
   backlog: key(
-    'How many connections may wait to be accepted. The kernel limits it to net.core.somaxconn. It stays as it is when a service calls listen(2) with another number.',
+    'How many connections may wait to be accepted. The kernel limits it to net.core.somaxconn. It does not change when a service calls listen(2) with another number.',
     z.prefault(integer(1, INT_MAX), 4096),
   ),
   mode: key(
-    'Permission bits of a Unix socket. Left out: those that the umask of zero allows.',
+    'Permission bits of a Unix socket. Default: those that the umask of zero allows.',
     z.exactOptional(octal),
   ),
   owner: key('User, by name or number, that a Unix socket belongs to.', z.exactOptional(text)),
   group: key('Group, by name or number, that a Unix socket belongs to.', z.exactOptional(text)),
-  options: key('Options of the socket. Left out: the defaults of the kernel.', z.prefault(options, {})),
+  options: key('Options of the socket. Default: the defaults of the kernel.', z.prefault(options, {})),
 });

@@ -4,14 +4,14 @@ import { key } from './key.ts';
 import { integer, positiveDuration, verbatim } from './scalars.ts';
 
 const timeout = key(
-  'How long it may take. Left out: `timeout` of `liveness`.',
+  'How long it may take. Default: `timeout` of `liveness`.',
   z.exactOptional(positiveDuration),
 );
 
 export const liveness = z
   .strictObject({
     http: key(
-      'An HTTP request is answered with a good status.',
+      'An HTTP request returns a status that passes.',
       z.exactOptional(z.strictObject({ ...target, ...request, timeout }).check(...oneTarget)),
     ),
     command: key(

@@ -17,14 +17,14 @@ export const options = z.strictObject({
     z.prefault(signalExcept(shutdownSignalProblem), 'SIGTERM'),
   ),
   shutdown_timeout: key(
-    'How long after that zero kills the service. 0 is never. Processes that outlive the main process get the rest of this time.',
+    'How long zero waits after that signal before it kills the service; 0: without limit. Processes that remain after the main process has exited get the rest of this time.',
     z.prefault(duration, '30s'),
   ),
 });
 
 export const watch = z.strictObject({
   paths: key(
-    'Files, and directories with everything below them. A relative path starts at `directory`. Symlinks on the way to them are followed, and watched.',
+    'Files, and directories with everything below them. A relative path starts at `directory`. Symlinks on their paths are followed and watched.',
     z.array(path).check(z.minLength(1)),
   ),
   quiet: key(

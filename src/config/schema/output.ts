@@ -29,11 +29,11 @@ const size = scalar(
 
 export const output = z.strictObject({
   directory: key(
-    'The directory of the files, as an absolute path; zero makes it where it is missing. The current file is `NAME.log`, with the name of the instance.',
+    'The directory of the files, as an absolute path; zero creates it if it is missing. The current file is `NAME.log`, with the name of the instance.',
     directory,
   ),
   size: key(
-    'How large a file gets before zero rotates it; the units are B, KiB, MiB, GiB and TiB.',
+    'The size at which zero rotates a file; the units are B, KiB, MiB, GiB and TiB.',
     z.prefault(size, '10MiB'),
   ),
   keep: key(

@@ -40,7 +40,7 @@ export const readiness = z.strictObject({
     'The service writes a line on the descriptor of this number.',
     z.exactOptional(integer(3, 65535)),
   ),
-  http: key('An HTTP request is answered with a good status.', z.exactOptional(http)),
+  http: key('An HTTP request returns a status that passes.', z.exactOptional(http)),
   tcp: key('A connection is accepted.', z.exactOptional(tcp)),
   command: key('A command exits with code 0.', z.exactOptional(command)),
   timeout: key(

@@ -25,11 +25,11 @@ const backoff = z.strictObject({
 
 export const restart = z.strictObject({
   policy: key(
-    'Whether a worker that exits unexpectedly is started again: `always`, `on-failure` (not after exit code 0), `never`.',
+    'Whether a worker that exits unexpectedly is restarted: `always`, `on-failure` (not after exit code 0), `never`.',
     z.prefault(z.enum(['always', 'on-failure', 'never']), 'always'),
   ),
   on_stall: key(
-    'A worker that is hung (`service.handover.stall`) is killed and started again.',
+    'A worker that is hung (`service.handover.stall`) is killed and restarted.',
     z.prefault(boolean, false),
   ),
   max_memory: key(

@@ -21,7 +21,7 @@ const variable = z.strictObject({
     scalar({ kind: 'text', json: ['string'] }, parseVariableName, (value) => value),
   ),
   value: key(
-    'Its value. Left out or empty: the value of this variable in the environment of zero.',
+    'Its value. Default, also if empty: the value of this variable in the environment of zero.',
     z.prefault(verbatim, ''),
   ),
 });
@@ -35,13 +35,13 @@ const limits = z.strictObject(
 
 export const runtime = z.strictObject({
   name: key(
-    'Name of the service and of this instance of zero: letters, digits and `. _ - + @ :`. Left out: the name of the script or the directory, and 8 digits that belong to the path of this file.',
+    'Name of the service and of this instance of zero: letters, digits and `. _ - + @ :`. Default: the name of the script or the directory, and 8 digits that belong to the path of this file.',
     z.exactOptional(
       scalar({ kind: 'text', json: ['string', 'number'] }, parseInstanceName, (value) => value),
     ),
   ),
   directory: key(
-    'Working directory of the service, resolved again for every generation. A relative path starts at the directory in which zero was started. Left out or empty: that directory.',
+    'Working directory of the service, resolved again for every generation. A relative path starts at the directory in which zero was started. Default, also if empty: that directory.',
     z.prefault(
       scalar(
         { kind: 'path' },
@@ -65,17 +65,17 @@ export const runtime = z.strictObject({
     z.exactOptional(path),
   ),
   inherit_environment: key(
-    'The service also gets the environment of zero. Left out: true if `environment` is empty, otherwise false.',
+    'The service also gets the environment of zero. Default: true if `environment` is empty, otherwise false.',
     z.exactOptional(boolean),
   ),
   user: key(
     'User, by name or number, that the service runs as, with the groups of a login; zero must be root.',
     z.exactOptional(text),
   ),
-  group: key('Group, by name or number. Left out: the group of `user`.', z.exactOptional(text)),
-  umask: key('Left out: the umask of zero.', z.exactOptional(octal)),
+  group: key('Group, by name or number. Default: the group of `user`.', z.exactOptional(text)),
+  umask: key('Default: the umask of zero.', z.exactOptional(octal)),
   limits: key(
-    'Resource limits, getrlimit(2): a number, `soft:hard`, or `unlimited`. Left out: those of zero. The soft limit of `nofile` is then the hard one, because Node raises it when zero starts; `zero check --print` shows it.',
+    'Resource limits, getrlimit(2): a number, `soft:hard`, or `unlimited`. Default: those of zero. The soft limit of `nofile` is then the hard one, because Node raises it when zero starts; `zero check --print` shows it.',
     z.prefault(limits, {}),
   ),
   no_new_privs: key(
@@ -83,7 +83,7 @@ export const runtime = z.strictObject({
     z.prefault(boolean, false),
   ),
   capabilities: key(
-    'Capabilities that a service with `user` has without being root, by name, such as `CAP_NET_BIND_SERVICE`: its permitted, effective, inheritable and ambient set, capabilities(7). zero must have them itself. Applies to the commands of gates and health checks as well. Left out: none with `user`, otherwise those of zero. See docs/security.md.',
+    'Capabilities that a service with `user` has without being root, by name, such as `CAP_NET_BIND_SERVICE`: its permitted, effective, inheritable and ambient set, capabilities(7). zero must have them itself. Applies to the commands of gates and health checks as well. Default: none with `user`, otherwise those of zero. See docs/security.md.',
     z.prefault(z.array(capability), []),
   ),
   workers: key(
@@ -100,7 +100,7 @@ export const runtime = z.strictObject({
     ),
   ),
   protocols: key(
-    'The conventions by which the service gets its sockets, and `notify`, by which it reports to zero (NOTIFY_SOCKET). Leave `notify` out for a program that reports an error where the variable is set.',
+    'The conventions by which the service gets its sockets, and `notify`, by which it reports to zero (NOTIFY_SOCKET). Omit `notify` for a program that reports an error if the variable is set.',
     z.prefault(z.array(z.enum(PROTOCOLS)), ['systemd', 'server_starter', 'einhorn', 'notify']),
   ),
   forward_signals: key(
