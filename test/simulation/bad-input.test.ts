@@ -179,7 +179,7 @@ async function reloadWith(faulty: Case, errno: string): Promise<readonly Fact[]>
   await world.run(1_000, 60_000);
   assert.equal(faults.refused, faulty.times ?? 1, `${faulty.call} was refused`);
   const reports = reportsOf(world.books.facts.slice(before));
-  assert.notEqual(world.serving(), null, 'somebody serves');
+  assert.notEqual(world.serving(), null, 'a generation serves');
   faults.isOn = false;
   world.request('operator');
   await world.run(1_000, 120_000);

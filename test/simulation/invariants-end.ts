@@ -43,7 +43,7 @@ export function checkEnd(world: World): void {
     const outlived = world.state.generations.some(
       ({ remains, settings }) => remains.length > 0 && settings.shutdownTimeout === 0,
     );
-    assert.ok(endless || outlived, 'the supervisor never left, and nobody asked it to wait for ever');
+    assert.ok(endless || outlived, 'the supervisor never exited, although its waits have limits');
     return;
   }
   for (const ticket of world.books.tickets)

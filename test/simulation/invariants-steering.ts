@@ -171,7 +171,7 @@ export function noQueueWithoutSomebody(world: World): void {
       workers.some((worker) => worker.lane === lane && ['spawning', 'backoff'].includes(worker.life.name)),
     );
     const watched = watches.has(lane) || unwatched.has(lane) || unread.has(lane);
-    assert.ok(alive || coming || watched, `lane ${lane} has a queue and nobody`);
+    assert.ok(alive || coming || watched, `lane ${lane} has a queue, and no process accepts from it`);
   }
 }
 

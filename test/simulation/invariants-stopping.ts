@@ -55,14 +55,14 @@ export function goesBackOnlyToAllOfIt(world: World, effects: readonly Effect[]):
   for (const effect of effects) {
     if (effect.type !== 'report' || effect.fact.event !== 'generation_rolled_back') continue;
     const { incumbent } = effect.fact;
-    const told = world.services.filter(
+    const askedToStop = world.services.filter(
       (service) =>
         service.generation === incumbent &&
         !service.rescue &&
         service.signalled &&
         workerOf(world.state, service)?.worker.membership === 'member',
     );
-    assert.equal(told.length, 0, 'went back to a generation that was told to stop');
+    assert.equal(askedToStop.length, 0, 'rolled back to a generation that was asked to stop');
   }
 }
 
@@ -70,7 +70,7 @@ export function goesBackOnlyToAllOfIt(world: World, effects: readonly Effect[]):
  * A serving generation is asked to stop only after another one has taken over. If the kernel steers, the handshakes in
  * progress have settled, its queue is empty, and its connections have finished or their time has expired.
  */
-export function toldToStopInTime(
+export function askedToStopInTime(
   world: World,
   before: State,
   event: Event,
@@ -94,8 +94,8 @@ export function toldToStopInTime(
       continue;
     }
     if (was?.stage.name === 'serving' && !process.rescue) {
-      assert.ok(promoted, `generation ${effect.generation} was told to stop while it served`);
-      assert.ok(!successorSteers(world, effects), 'a steered generation was told to stop before settle');
+      assert.ok(promoted, `generation ${effect.generation} was asked to stop while it served`);
+      assert.ok(!successorSteers(world, effects), 'a steered generation was asked to stop before settle');
     }
     // A rescue worker retires by the deadline of its own lane, which was steered away earlier.
     if (was?.stage.name !== 'retiring' || process.rescue) continue;
@@ -113,17 +113,17 @@ function finishedFirst(
 ): void {
   const { settle, drainTimeout, stall } = settings.handover;
   const age = world.clock - since;
-  assert.ok(age >= settle, 'told to stop before settle');
+  assert.ok(age >= settle, 'asked to stop before settle');
   const over = age >= settle + drainTimeout || world.books.drains.has(nameOf(process));
   const waited =
     age >= settle + drainTimeout + stall || process.isIdle || world.books.drains.has(nameOf(process));
   assert.ok(
     over || process.open.size === 0 || event.type === 'drain_report',
-    'told to stop with open connections before drain_timeout',
+    'asked to stop with open connections before drain_timeout',
   );
   assert.ok(
     waited || world.network.waiting(process.lane) === 0 || event.type === 'drain_report',
-    'told to stop with a queue',
+    'asked to stop with a queue',
   );
 }
 

@@ -22,11 +22,11 @@ import {
   takenLaneIsNobodys,
 } from './invariants-steering.ts';
 import {
+  askedToStopInTime,
   failedCandidateLeavesIncumbent,
   goesBackOnlyToAllOfIt,
   nobodyWaitsForWhoDrains,
   remainsGetTheirTime,
-  toldToStopInTime,
 } from './invariants-stopping.ts';
 import type { World } from './world.ts';
 
@@ -41,7 +41,7 @@ export function checkInvariants(world: World, step: Step): void {
   takenLaneIsNobodys(world);
   failedCandidateLeavesIncumbent(before, event, state, effects);
   goesBackOnlyToAllOfIt(world, effects);
-  toldToStopInTime(world, before, event, effects);
+  askedToStopInTime(world, before, event, effects);
   nobodyWaitsForWhoDrains(world);
   remainsGetTheirTime(world, effects);
   oneHandoverAtATime(before, state, effects);
@@ -79,7 +79,7 @@ function listenersStayOpen(world: World, effects: readonly Effect[]): void {
   // A service that never ran, or whose restart policy has ended, is followed by the supervisor's exit or by the next
   // handover.
   const over = world.state.incumbent === null || world.state.handover !== null;
-  if (released && !over) assert.ok(world.listeners.held > 0, 'the last holder of the listeners let go');
+  if (released && !over) assert.ok(world.listeners.held > 0, 'no process holds the listeners');
 }
 
 /**

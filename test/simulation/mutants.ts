@@ -28,7 +28,7 @@ export interface Mutant extends Mutation {
 /** Each breaks one rule, and the invariants must detect exactly that. */
 export const mutants: Record<string, Mutant> = {
   'sends the shutdown signal before settle': {
-    caught: /told to stop before settle/,
+    caught: /asked to stop before settle/,
     step: before((state) => {
       for (const { workers } of state.generations) {
         for (const { leave } of workers) if (leave?.since != null) leave.since = 0;
@@ -226,7 +226,7 @@ export const mutants: Record<string, Mutant> = {
     }),
   },
   'watches no lane': {
-    caught: /has a queue and nobody/,
+    caught: /has a queue, and no process accepts from it/,
     step: after((effects) =>
       effects.map((effect) => (effect.type === 'attend' ? { ...effect, lanes: [] } : effect)),
     ),
@@ -240,7 +240,7 @@ export const mutants: Record<string, Mutant> = {
     }),
   },
   'never sends SIGKILL': {
-    caught: /left processes behind|never left/,
+    caught: /left processes behind|never exited/,
     step: after((effects) => effects.filter(({ type }) => type !== 'kill')),
   },
   'kills the remaining processes of a stopping worker too early': {
@@ -258,7 +258,7 @@ export const mutants: Record<string, Mutant> = {
     }),
   },
   'rolls back to a generation that was asked to stop': {
-    caught: /went back to a generation that was told to stop/,
+    caught: /rolled back to a generation that was asked to stop/,
     from: 886,
     step: before((state) => {
       for (const { stage } of state.generations) if (stage.name === 'retiring') stage.signalled = false;
@@ -302,7 +302,7 @@ export const mutants: Record<string, Mutant> = {
     step: believing(({ type }, { errno }) => (type === 'signal' || type === 'kill') && errno === 'EPERM'),
   },
   'waits for a worker without a limit': {
-    caught: /is waited for without end|never left/,
+    caught: /is waited for without end|never exited/,
     step: before((state) => {
       for (const { workers } of state.generations)
         for (const { life } of workers) if (life.name === 'stopping') life.killAt = null;
@@ -382,7 +382,7 @@ export const mutants: Record<string, Mutant> = {
     boundary: Leaky,
   },
   'stops a retiring worker before its lane has settled': {
-    caught: /told to stop before settle|could not be steered away from/,
+    caught: /asked to stop before settle|could not be steered away from/,
     from: 50,
     step: before((state) => {
       for (const { stage, workers } of state.generations)
@@ -426,7 +426,7 @@ export const mutants: Record<string, Mutant> = {
     }),
   },
   'watches no lane of an exited worker': {
-    caught: /has a queue and nobody/,
+    caught: /has a queue, and no process accepts from it/,
     from: 106,
     step: after((effects, state) => {
       const workers = state.generations.flatMap((generation) => generation.workers);

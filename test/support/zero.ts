@@ -175,7 +175,7 @@ export function startZero(scope: Scope, options: ZeroOptions): Zero {
     },
     fact: (event, match = {}, from = 0) => log.fact(event, match, from),
     signal(name) {
-      if (!child.kill(name)) throw new Error(`kill ${name} ${pid}: zero is gone:\n${log.text}`);
+      if (!child.kill(name)) throw new Error(`kill ${name} ${pid}: zero has exited:\n${log.text}`);
     },
     async address(listener) {
       await log.fact('listener_bound', { listener });

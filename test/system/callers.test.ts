@@ -55,11 +55,11 @@ function assertPunctual({ duration }: Answer, deadline: number): void {
 }
 
 /** Asserts that the caller's deadline passed, and that the handover continues because `other` waits. */
-function assertStillInProgress(told: Answer, deadline: number, other: string): void {
-  assert.deepEqual([told.code, told.outcome, told.handover], [13, 'in_progress', 2]);
-  assertPunctual(told, deadline);
+function assertStillInProgress(received: Answer, deadline: number, other: string): void {
+  assert.deepEqual([received.code, received.outcome, received.handover], [13, 'in_progress', 2]);
+  assertPunctual(received, deadline);
   assert.match(
-    told.reason,
+    received.reason,
     new RegExp(
       `^--timeout ${deadline / 1000}s expired\\. .*still in progress \\(step starting\\), because ${other} waits for it`,
     ),
@@ -67,10 +67,10 @@ function assertStillInProgress(told: Answer, deadline: number, other: string): v
 }
 
 /** Asserts that the handover was aborted by the deadline of the last caller. */
-function assertTimedOut(told: Answer, deadline: number): void {
-  assert.deepEqual([told.code, told.outcome], [11, 'timed_out']);
-  assertPunctual(told, deadline);
-  assert.match(told.reason, new RegExp(`^--timeout ${deadline / 1000}s expired`));
+function assertTimedOut(received: Answer, deadline: number): void {
+  assert.deepEqual([received.code, received.outcome], [11, 'timed_out']);
+  assertPunctual(received, deadline);
+  assert.match(received.reason, new RegExp(`^--timeout ${deadline / 1000}s expired`));
 }
 
 describe('each caller has its own deadline:', () => {
@@ -161,9 +161,9 @@ describe('each caller has its own deadline:', () => {
 });
 
 /** Asserts that another request has replaced it in the queue. */
-function assertReplaced(told: Answer, by: string): void {
-  assert.deepEqual([told.code, told.outcome, told.handover], [14, 'superseded', 3]);
-  assert.equal(told.reason, `replaced in the queue by a request of ${by}`);
+function assertReplaced(received: Answer, by: string): void {
+  assert.deepEqual([received.code, received.outcome, received.handover], [14, 'superseded', 3]);
+  assert.equal(received.reason, `replaced in the queue by a request of ${by}`);
 }
 
 describe('a different request is not merged:', () => {
@@ -178,8 +178,8 @@ describe('a different request is not merged:', () => {
     await candidate.listen({ name: 'http' });
     await becomeReady(candidate);
     assert.equal((await nextReady(puppets)).generation, 3);
-    const told = await answer(reloading);
-    assert.deepEqual([told.code, told.handover, told.generation], [0, 4, 3]);
+    const received = await answer(reloading);
+    assert.deepEqual([received.code, received.handover, received.generation], [0, 4, 3]);
     assert.deepEqual(zero.log.all('rollback_found'), []);
   });
 
@@ -194,8 +194,8 @@ describe('a different request is not merged:', () => {
     await candidate.listen({ name: 'http' });
     await becomeReady(candidate);
     assert.equal((await nextReady(puppets)).generation, 3);
-    const told = await answer(rolling);
-    assert.deepEqual([told.code, told.handover, told.generation], [0, 4, 3]);
+    const received = await answer(rolling);
+    assert.deepEqual([received.code, received.handover, received.generation], [0, 4, 3]);
     await zero.fact('rollback_found', { generation: 1 });
   });
 
@@ -210,8 +210,8 @@ describe('a different request is not merged:', () => {
     const aborted = await answer(preview);
     assert.deepEqual([aborted.code, aborted.handover], [12, 2]);
     await nextReady(puppets);
-    const told = await answer(plain);
-    assert.deepEqual([told.code, told.handover, told.generation], [0, 3, 3]);
+    const received = await answer(plain);
+    assert.deepEqual([received.code, received.handover, received.generation], [0, 3, 3]);
     assert.deepEqual(zero.log.all('handover_step', { handover: 3, step: 'preview' }), []);
   });
 
@@ -226,7 +226,7 @@ describe('a different request is not merged:', () => {
     await candidate.listen({ name: 'http' });
     await becomeReady(candidate);
     await nextReady(puppets);
-    const told = await answer(plain);
-    assert.deepEqual([told.code, told.handover], [0, 4]);
+    const received = await answer(plain);
+    assert.deepEqual([received.code, received.handover], [0, 4]);
   });
 });

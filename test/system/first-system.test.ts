@@ -146,7 +146,7 @@ describe('the example of the first system', () => {
     zero.signal('SIGUSR1');
     const duration = await statsd.metric('zero.process.reload.duration');
     const took = performance.now() - asked;
-    assert.ok(took >= 5000, `the old one was let go after ${took} ms`);
+    assert.ok(took >= 5000, `the old one was stopped after ${took} ms`);
     assert.ok(duration.value >= 5000 && duration.value <= took, `${duration.value} of ${took} ms`);
     const promoted = await zero.fact('generation_promoted', { generation: 2 });
     assert.equal(promoted.previous, 1);
@@ -204,7 +204,7 @@ describe('metrics', () => {
     await broken.exit(3);
     assert.equal((await zero.fact('handover_finished', { handover: 2 })).outcome, 'rolled_back');
     await statsd.metric('process.reload.duration');
-    assert.deepEqual(named(statsd.metrics, ...USAGE), [], 'nobody was replaced');
+    assert.deepEqual(named(statsd.metrics, ...USAGE), [], 'no worker was replaced');
 
     const beforeSecond = statsd.metrics.length;
     reload();

@@ -158,11 +158,11 @@ describe('zero logs -f', () => {
     await reader.until(/END/);
     const gaps = [...reader.text.matchAll(/"gap":\{"bytes":(\d+)\}/g)];
     const missed = gaps.reduce((sum, [, bytes]) => sum + Number(bytes), 0);
-    const told = [...reader.text.matchAll(/"text":"((?:[^"\\]|\\.)*)"/g)].reduce(
+    const printed = [...reader.text.matchAll(/"text":"((?:[^"\\]|\\.)*)"/g)].reduce(
       (sum, [, text = '']) => sum + JSON.parse(`"${text}"`).length,
       0,
     );
-    assert.equal(missed + told, 'begin\n'.length + 8 * MIB + 'END\n'.length);
+    assert.equal(missed + printed, 'begin\n'.length + 8 * MIB + 'END\n'.length);
     assert.ok(missed > 4 * MIB, `only ${missed} bytes were missed`);
   });
 });

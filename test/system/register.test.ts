@@ -139,10 +139,10 @@ describe('a program with a passed socket', () => {
       const { child, own } = await program.ask();
       for (const environment of [child ?? {}, own ?? {}]) {
         assert.equal(environment.NODE_OPTIONS, left);
-        const told = Object.keys(environment).filter((name) =>
+        const leaked = Object.keys(environment).filter((name) =>
           /^(LISTEN_|ZERO_|SERVER_ST|EINHORN_)/.test(name),
         );
-        assert.deepEqual(told, []);
+        assert.deepEqual(leaked, []);
       }
     }
   });

@@ -77,9 +77,9 @@ describe('Sentry', () => {
     assert.equal((crashed.event.extra as Record<string, unknown>).generation, 1);
 
     await stop(zero);
-    const told = ingest.events.map((received) => received.everything).join('\n');
+    const envelopes = ingest.events.map((received) => received.everything).join('\n');
     for (const secret of [PASSWORD, OWN, 'postgres://', process.env.PATH ?? '', hostname()]) {
-      assert.ok(!told.includes(secret), `Sentry was told ${secret}`);
+      assert.ok(!envelopes.includes(secret), `Sentry received ${secret}`);
     }
     assert.ok(!zero.log.text.includes(ingest.key), 'the log has the key');
   });

@@ -195,14 +195,14 @@ describe('an upgrade', () => {
     const second = await program.next();
     await createUpgraderIn(second);
     await listenIn(second);
-    const told = second.run(
+    const hasParent = second.run(
       ({ upgrader }) => new Promise((resolve) => process.once('SIGTERM', () => resolve(upgrader.hasParent))),
     );
     const ready = becomeReady(second);
     ready.catch(() => undefined);
     await second.run(() => 'what was written before this has left');
     await first.run(({ upgrader }) => upgrader.stop());
-    assert.equal(await told, true);
+    assert.equal(await hasParent, true);
     second.exit(0);
     await assert.rejects(upgraded, failsWith('STOPPED'));
   });

@@ -29,8 +29,8 @@ test('the reference lists exactly the existing commands and options', async () =
   const written = new Set([...REFERENCE.matchAll(/`zero ([a-z]+)/g)].map(([, word = '']) => word));
   assert.deepEqual([...written].sort(), [...commands].sort());
   const options = await defined(/^complete .* -l (\S+)/gm);
-  const told = new Set([...REFERENCE.matchAll(/--([a-z-]+[a-z])/g)].map(([, word = '']) => word));
-  assert.deepEqual([...told].sort(), [...options].sort());
+  const documented = new Set([...REFERENCE.matchAll(/--([a-z-]+[a-z])/g)].map(([, word = '']) => word));
+  assert.deepEqual([...documented].sort(), [...options].sort());
 });
 
 test('the reference lists exactly the existing exit codes', () => {

@@ -48,12 +48,13 @@ describe('kept events', () => {
 describe('the stream of events', () => {
   const idOf = (log: EventLog, number: number): string => `${log.epoch}.${number}`;
   /** [id or type, data] of every entry so far. */
-  const told = (text: string | null): string[] => (text ?? '').split('\n\n').filter((block) => block !== '');
+  const entriesOf = (text: string | null): string[] =>
+    (text ?? '').split('\n\n').filter((block) => block !== '');
 
   it('starts with its position, and continues from there', () => {
     const log = logOf(2);
     const feed = eventFeed(log, undefined);
-    assert.deepEqual(told(feed.next()), [`id: ${idOf(log, 2)}`]);
+    assert.deepEqual(entriesOf(feed.next()), [`id: ${idOf(log, 2)}`]);
     assert.equal(feed.next(), '');
     log.report(fact(3));
     assert.match(feed.next() ?? '', new RegExp(`^id: ${idOf(log, 3)}\ndata: \\{.*"generation":3\\}\n\n$`));
@@ -64,14 +65,14 @@ describe('the stream of events', () => {
     const log = logOf(5);
     const feed = eventFeed(log, idOf(log, 3));
     assert.deepEqual(
-      told(feed.next()).map((block) => block.split('\n')[0]),
+      entriesOf(feed.next()).map((block) => block.split('\n')[0]),
       [3, 4, 5].map((number) => `id: ${idOf(log, number)}`),
     );
   });
 
   it('reports how many events were discarded', () => {
     const log = logOf(15);
-    const [, gap, first] = told(eventFeed(log, idOf(log, 1)).next());
+    const [, gap, first] = entriesOf(eventFeed(log, idOf(log, 1)).next());
     assert.equal(gap, `event: gap\nid: ${idOf(log, 5)}\ndata: {"missed":4}`);
     assert.match(first ?? '', /"generation":6/);
   });
@@ -81,14 +82,14 @@ describe('the stream of events', () => {
     const feed = eventFeed(log, undefined);
     feed.next();
     for (let number = 2; number <= 20; number += 1) log.report(fact(number));
-    const [gap, first] = told(feed.next());
+    const [gap, first] = entriesOf(feed.next());
     assert.match(gap ?? '', /^event: gap\n.*\ndata: \{"missed":9\}$/s);
     assert.match(first ?? '', /"generation":11/);
   });
 
   it('of another supervisor starts with all kept events and an unknown number of missed ones', () => {
     const log = logOf(2);
-    const blocks = told(eventFeed(log, 'k3x-1a.77').next());
+    const blocks = entriesOf(eventFeed(log, 'k3x-1a.77').next());
     assert.deepEqual(blocks.slice(0, 2), [
       `id: ${idOf(log, 0)}`,
       `event: gap\nid: ${idOf(log, 0)}\ndata: {"missed":null}`,

@@ -182,7 +182,7 @@ test('stop reports its completion and closes the connection at the exit of the p
   const { path, control, server } = await serve(t);
   const socket = await connect(t, path);
   const chunks: string[] = [];
-  const told = new Promise<void>((resolve) => {
+  const isStopped = new Promise<void>((resolve) => {
     socket.on('data', (chunk) => {
       chunks.push(String(chunk));
       if (chunks.join('').includes('"stopped"')) resolve();
@@ -195,7 +195,7 @@ test('stop reports its completion and closes the connection at the exit of the p
   assert.deepEqual(control.calls, ['stop now']);
   control.report({ event: 'stop_requested', by: 'control', now: true });
   await server.close();
-  await told;
+  await isStopped;
   assert.deepEqual(lines(chunks.join('')), [
     { accepted: { pid: process.pid } },
     { fact: { event: 'stop_requested', by: 'control', now: true } },

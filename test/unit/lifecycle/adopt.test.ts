@@ -65,7 +65,7 @@ describe('an adopted service', () => {
     const [lane = 0] = lanes(story, 1) ?? [];
     assert.ok(lane > 0);
     assert.deepEqual(story.state.demands.steering?.main, [lane]);
-    assert.ok(story.state.demands.attend.lanes.includes(0), 'nobody looks for what waits in the taken lane');
+    assert.ok(story.state.demands.attend.lanes.includes(0), 'no process checks the queue of the taken lane');
     story.wait();
     assert.deepEqual(
       story.take('spawn').map(({ lane: spawned, incarnation }) => ({ lane: spawned, incarnation })),

@@ -98,18 +98,18 @@ describe('a supervisor that continues', () => {
     canary: () => handingOver(CANARY),
   })) {
     it(`rolls back a candidate in step ${step}`, () => {
-      const told = story();
-      assert.equal(told.state.handover?.step.name, step);
-      restart(told);
-      const { outcome, failure } = told.verdict('t') ?? {};
+      const current = story();
+      assert.equal(current.state.handover?.step.name, step);
+      restart(current);
+      const { outcome, failure } = current.verdict('t') ?? {};
       assert.equal(outcome, 'rolled_back');
       assert.equal(failure?.step, 'supervisor');
       assert.equal(failure?.reason, 'zero (pid 7) was restarted before generation 2 was promoted');
-      assert.equal(told.stage(1), 'serving');
-      assert.deepEqual(main(told), [0]);
-      told.pass(20_000);
+      assert.equal(current.stage(1), 'serving');
+      assert.deepEqual(main(current), [0]);
+      current.pass(20_000);
       assert.deepEqual(
-        told.take('signal').map(({ generation }) => generation),
+        current.take('signal').map(({ generation }) => generation),
         [2],
       );
     });

@@ -7,7 +7,7 @@ import { Story, serving } from './story.ts';
 const service = ({ state, clock }: Story) => serviceDocument(healthOf(state), clock);
 
 /** The state, its text, and the time of the next start. */
-function told(story: Story): [string, string, number | null] {
+function described(story: Story): [string, string, number | null] {
   const { state, summary, retry_in_ms } = service(story);
   return [state, summary, retry_in_ms];
 }
@@ -15,13 +15,13 @@ function told(story: Story): [string, string, number | null] {
 describe('the service is', () => {
   it('starting until the first generation has passed its gates', () => {
     const story = new Story({ gates: ['notify'] });
-    assert.deepEqual(told(story), ['starting', 'nothing serves: no generation has been started', null]);
+    assert.deepEqual(described(story), ['starting', 'nothing serves: no generation has been started', null]);
     story.reload('first');
-    assert.deepEqual(told(story), ['starting', 'generation 1 does not serve yet: it is starting', 0]);
+    assert.deepEqual(described(story), ['starting', 'generation 1 does not serve yet: it is starting', 0]);
     story.spawned();
     assert.equal(service(story).state, 'starting');
     story.tell({ type: 'gate_passed', gate: 'notify', generation: 1, worker: 0, incarnation: 1 });
-    assert.deepEqual(told(story), ['up', 'generation 1 serves', null]);
+    assert.deepEqual(described(story), ['up', 'generation 1 serves', null]);
   });
 
   it('down when the first generation crashes before it ever served', () => {
@@ -29,7 +29,11 @@ describe('the service is', () => {
     story.reload('first');
     story.spawned();
     story.exited(1, { kind: 'exited', code: 3 });
-    assert.deepEqual(told(story), ['down', 'nothing serves: generation 1 waits for its next start', 100]);
+    assert.deepEqual(described(story), [
+      'down',
+      'nothing serves: generation 1 waits for its next start',
+      100,
+    ]);
   });
 
   it('down in a crash loop, also while an unready worker runs', () => {
@@ -46,7 +50,7 @@ describe('the service is', () => {
       ms_ago: 40,
     });
     story.pass(60);
-    assert.deepEqual(told(story), ['down', 'nothing serves: generation 1 is being started again', 0]);
+    assert.deepEqual(described(story), ['down', 'nothing serves: generation 1 is being started again', 0]);
   });
 
   it('down when a worker could not be started', () => {
@@ -62,7 +66,7 @@ describe('the service is', () => {
   it('degraded while some workers serve', () => {
     const story = serving({ workers: 2 });
     story.exited(1);
-    assert.deepEqual(told(story), ['degraded', '1 of 2 workers of generation 1 serve', 100]);
+    assert.deepEqual(described(story), ['degraded', '1 of 2 workers of generation 1 serve', 100]);
     assert.equal(service(story).last_exit?.worker, 0);
   });
 
@@ -78,7 +82,7 @@ describe('the service is', () => {
     const story = serving({ restart: { ...restart, onStall: true } });
     story.refuses = () => 'EPERM';
     story.tell({ type: 'stalled', generation: 1, worker: 0, incarnation: 1 });
-    assert.deepEqual(told(story), ['down', 'nothing serves: generation 1 is hung', null]);
+    assert.deepEqual(described(story), ['down', 'nothing serves: generation 1 is hung', null]);
   });
 
   it('down when the restart policy does not restart it, while a handover may follow', () => {
@@ -96,14 +100,14 @@ describe('the service is', () => {
     });
     story.reload('cli');
     story.exited(1);
-    assert.deepEqual(told(story), ['down', 'nothing serves: generation 1 is not started again', null]);
+    assert.deepEqual(described(story), ['down', 'nothing serves: generation 1 is not started again', null]);
   });
 
   it('that of the new generation from its promotion', () => {
     const story = serving({ handover: { soak: 5_000 } });
     story.reload('cli');
     story.spawned();
-    assert.deepEqual(told(story), ['up', 'generation 2 serves', null]);
+    assert.deepEqual(described(story), ['up', 'generation 2 serves', null]);
   });
 
   it('that of the incumbent while a candidate starts', () => {
@@ -111,7 +115,11 @@ describe('the service is', () => {
     story.reload('cli');
     story.spawned();
     story.exited(1);
-    assert.deepEqual(told(story), ['down', 'nothing serves: generation 1 waits for its next start', 100]);
+    assert.deepEqual(described(story), [
+      'down',
+      'nothing serves: generation 1 waits for its next start',
+      100,
+    ]);
   });
 
   it('stopping once a stop was requested, also if nothing serves', () => {
@@ -119,7 +127,7 @@ describe('the service is', () => {
     story.exited(1);
     story.request('cli');
     story.tell({ type: 'stop', by: 'SIGTERM', now: false });
-    assert.deepEqual(told(story), ['stopping', 'zero is stopping', null]);
+    assert.deepEqual(described(story), ['stopping', 'zero is stopping', null]);
   });
 });
 

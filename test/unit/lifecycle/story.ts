@@ -180,8 +180,10 @@ export class Story {
 
   /** The answer to a ticket, if there is one. */
   verdict(ticket: string): Verdict | undefined {
-    const told = this.effects.find((effect) => effect.type === 'verdict' && effect.tickets.includes(ticket));
-    return told?.type === 'verdict' ? told.verdict : undefined;
+    const answered = this.effects.find(
+      (effect) => effect.type === 'verdict' && effect.tickets.includes(ticket),
+    );
+    return answered?.type === 'verdict' ? answered.verdict : undefined;
   }
 
   stage(generation: number): string | undefined {

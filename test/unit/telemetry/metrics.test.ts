@@ -9,10 +9,10 @@ function recorder() {
   let state = initialMetrics('/bin/first');
   let now = 0;
   return {
-    at(ms: number, ...told: Fact[]): string[] {
+    at(ms: number, ...given: Fact[]): string[] {
       now = ms;
       const metrics: Metric[] = [];
-      for (const fact of told) {
+      for (const fact of given) {
         const measured = metricsOf(fact, state, now);
         state = measured.state;
         metrics.push(...measured.metrics);

@@ -117,7 +117,7 @@ test('the index of a lane that was passed to a worker is verified too', async (t
   const { set, http } = await steered(t, 3);
   for (const lane of [0, 1, 2]) http.fdOf(lane);
   set.steer(to([2]));
-  assert.equal(drain(http, [0, 1, 2]), 0, 'proved before it was given away');
+  assert.equal(drain(http, [0, 1, 2]), 0, 'verified before a worker got it');
   shutDown(http.fdOf(0));
   set.laneFaults();
   assert.ok(drain(http, [2]) > 0, 'an empty connection');
@@ -127,26 +127,26 @@ test('the index of a lane that was passed to a worker is verified too', async (t
 test('the hang-up of a lane is reported immediately', async (t) => {
   const { set, http } = await steered(t);
   set.steer(to([1]));
-  const told = new Promise<readonly NamedFault[]>((resolve) => {
+  const reportedFaults = new Promise<readonly NamedFault[]>((resolve) => {
     const watch = set.watchFaults((faults) => {
       watch.close();
       resolve(faults);
     });
   });
   shutDown(http.fdOf(1));
-  assert.deepEqual(await told, [{ listener: 'http', lane: 1, kind: 'shut_down' }]);
+  assert.deepEqual(await reportedFaults, [{ listener: 'http', lane: 1, kind: 'shut_down' }]);
   drain(http, [1]);
   assert.equal(laneOf(http, [1]), 1);
 });
 
 test('the next hang-up after a repair is reported too', async (t) => {
   const { set, http } = await steered(t);
-  let told: (faults: readonly NamedFault[]) => void = () => {};
-  const watch = set.watchFaults((faults) => told(faults));
+  let onFaults: (faults: readonly NamedFault[]) => void = () => {};
+  const watch = set.watchFaults((faults) => onFaults(faults));
   t.after(() => watch.close());
   for (const lane of [1, 1, 2]) {
     const next = new Promise<readonly NamedFault[]>((resolve) => {
-      told = resolve;
+      onFaults = resolve;
     });
     shutDown(http.fdOf(lane));
     assert.deepEqual(await next, [{ listener: 'http', lane, kind: 'shut_down' }]);

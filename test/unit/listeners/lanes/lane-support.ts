@@ -35,7 +35,7 @@ export function laneOf(
       if (accepted === null) continue;
       closeFd(accepted.fd);
       if (local.family === 'unix' || accepted.peer.family === 'unix' || accepted.peer.port !== local.port)
-        throw new Error('somebody else connected');
+        throw new Error('another client connected');
       return lane;
     }
     return -1;

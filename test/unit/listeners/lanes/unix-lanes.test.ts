@@ -167,13 +167,13 @@ for (const [title, take] of [
 async function timeReturn(t: TestContext, take: (path: string) => void): Promise<number> {
   const { set, app, path } = await steered(t);
   set.steer(to([1]));
-  const told = new Promise<readonly NamedFault[]>((resolve) => {
+  const reportedFaults = new Promise<readonly NamedFault[]>((resolve) => {
     const watch = set.watchFaults(resolve);
     t.after(() => watch.close());
   });
   const begin = performance.now();
   take(path);
-  const faults = await told;
+  const faults = await reportedFaults;
   const duration = performance.now() - begin;
   assert.deepEqual(faults, [{ listener: 'app', lane: 1, kind: 'name_taken' }]);
   assert.equal(laneOf(app, path, [0, 1, 2]), 1);
@@ -207,12 +207,12 @@ test('another socket replaces a lane after shutdown(2), because such a lane neve
   const { set, app, path } = await steered(t);
   set.steer(to([1]));
   const before = app.fdOf(1);
-  const told = new Promise<readonly NamedFault[]>((resolve) => {
+  const reportedFaults = new Promise<readonly NamedFault[]>((resolve) => {
     const watch = set.watchFaults(resolve);
     t.after(() => watch.close());
   });
   shutDown(before);
-  assert.deepEqual(await told, [{ listener: 'app', lane: 1, kind: 'shut_down' }]);
+  assert.deepEqual(await reportedFaults, [{ listener: 'app', lane: 1, kind: 'shut_down' }]);
   assert.equal(laneOf(app, path, [0, 1, 2]), 1);
 });
 

@@ -46,9 +46,9 @@ async function session(
   scope: Scope,
   server: Http2Server,
   url: string,
-  told = server,
+  sessionSource = server,
 ): Promise<ClientHttp2Session> {
-  const begun = once(told, 'session');
+  const begun = once(sessionSource, 'session');
   const client = connect(url, { rejectUnauthorized: false });
   scope.after(() => client.destroy());
   client.on('error', () => undefined);
@@ -82,9 +82,9 @@ for (const [kind, { make, scheme }] of Object.entries(KINDS)) {
     assert.equal(await ask(idle), 'ok');
     const answer = ask(busy, '/held');
     await whenHeld();
-    const told = [busy, idle].map(async (client) => (await once(client, 'goaway'))[0]);
+    const goaways = [busy, idle].map(async (client) => (await once(client, 'goaway'))[0]);
     const report = drain(server, { ...LONG, idleMs: 100 });
-    assert.deepEqual(await Promise.all(told), [0, 0]);
+    assert.deepEqual(await Promise.all(goaways), [0, 0]);
     release();
     assert.equal(await answer, 'ok');
     const { connections, finished, toldToClose, cut, outcome, durationMs } = await report;
@@ -96,14 +96,14 @@ for (const [kind, { make, scheme }] of Object.entries(KINDS)) {
     const server = make() as Http2Server;
     answering(server);
     const client = await session(t, server, `${scheme}://127.0.0.1:${await serve(t, server)}`);
-    let told = false;
+    let hasGoaway = false;
     client.once('goaway', () => {
-      told = true;
+      hasGoaway = true;
     });
     const report = drain(server, LONG);
     // The messages of the server at the start of the drain arrive before the answer to a later ping.
     await new Promise((resolve) => client.ping(resolve));
-    assert.equal(told, false);
+    assert.equal(hasGoaway, false);
     assert.equal(await ask(client), 'ok');
     const { finished, toldToClose } = await report;
     assert.deepEqual([finished, toldToClose], [1, 1]);
@@ -200,9 +200,9 @@ test(
     assert.equal(await ask(client), 'ok');
     const report = drain(server, LONG);
     // Before version 24 Node does not report this session. The stream makes it known.
-    const told = once(client, 'goaway');
+    const whenGoaway = once(client, 'goaway');
     assert.equal(await ask(client), 'ok');
-    await told;
+    await whenGoaway;
     const { connections, finished, toldToClose, cut } = await report;
     assert.deepEqual([connections, finished, toldToClose, cut], [1, 1, 1, 0]);
   },

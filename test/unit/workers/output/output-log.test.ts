@@ -105,15 +105,15 @@ describe('the output of services', () => {
 
   it('notifies every waiting caller of more output and of the end', () => {
     const log = new OutputLog();
-    let told = 0;
+    let calls = 0;
     const end = log.onMore(() => {
-      told += 1;
+      calls += 1;
     });
     log.add(source(1), Buffer.from('x'));
     log.close(1);
     end();
     log.add(source(1), Buffer.from('x'));
-    assert.equal(told, 2);
+    assert.equal(calls, 2);
   });
 });
 
