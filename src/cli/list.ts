@@ -98,8 +98,8 @@ function drawer(terminal: Terminal): (document: ListDocument) => void {
   const redraw = new Redraw(terminal, 'zero list');
   const paint = painter(terminal.outColour);
   return (document) => {
-    const width = terminal.size()?.columns ?? 80;
-    redraw.draw(renderWatchedList(document, { paint, width }));
+    const { columns: width, rows } = terminal.size() ?? { columns: 80, rows: 24 };
+    redraw.draw(renderWatchedList(document, { paint, width, rows }));
   };
 }
 

@@ -51,16 +51,17 @@ const COLUMNS: readonly Column[] = [
 const EVENT: Column = { head: 'LAST EVENT', cell: eventText };
 
 /**
- * Lines of at most `width` columns, the heading first. Instances that this user may not control are last, because the
- * terminal may not have space for all.
+ * Lines of at most `width` columns, the heading first. If the terminal does not have space for all, instances with
+ * problems come first.
  */
 export function renderWatchedList(
   { uid, instances: all }: ListDocument,
-  { paint, width }: { readonly paint: Paint; readonly width: number },
+  { paint, width, rows }: { readonly paint: Paint; readonly width: number; readonly rows: number },
 ): string[] {
   if (all.length === 0) return ['no instance is running'];
-  const isDenied = ({ state }: Overview) => state === 'denied';
-  const instances = [...all.filter((one) => !isDenied(one)), ...all.filter(isDenied)];
+  // Two rows are for the heading and the cursor.
+  const fits = all.length <= rows - 2;
+  const instances = all.toSorted((one, other) => place(one, fits) - place(other, fits));
   const hasOthers = instances.some((instance) => instance.uid !== uid);
   const columns = chosen([NAME, ...(hasOthers ? [USER] : []), ...COLUMNS], instances, width);
   return lines([...columns, EVENT], instances).map((line, index) => {
@@ -68,6 +69,12 @@ export function renderWatchedList(
     const instance = instances[index - 1];
     return paint(instance === undefined ? 'bold' : rowColour(instance), fitting);
   });
+}
+
+/** Instances that this user may not control are last. */
+function place(instance: Overview, fits: boolean): number {
+  if (instance.state === 'denied') return 2;
+  return fits || rowColour(instance) === 'green' ? 1 : 0;
 }
 
 /** The columns before the last event. */

@@ -42,9 +42,9 @@ const UNKNOWN = {
   listeners: [],
 } as const;
 
-function drawn(instances: readonly Partial<Overview>[], width = 80, uid = 1000): string[] {
+function drawn(instances: readonly Partial<Overview>[], width = 80, uid = 1000, rows = 24): string[] {
   const document = { version: 1, uid, instances: instances.map((one) => ({ ...PLAIN, ...one })) };
-  return renderWatchedList(document, { paint: painter(false), width });
+  return renderWatchedList(document, { paint: painter(false), width, rows });
 }
 
 describe('zero list --watch', () => {
@@ -115,6 +115,22 @@ describe('zero list --watch', () => {
       names.map((line) => line.slice(0, 1)),
       ['b', 'c', 'a'],
     );
+  });
+
+  it('shows instances with problems first if the terminal has too few rows', () => {
+    const error = { event: 'error', level: 'error', message: 'it failed', ms_ago: 0 };
+    const instances = [
+      { name: 'a', state: 'denied' },
+      { name: 'b' },
+      { name: 'c', last_event: error },
+      { name: 'd', state: 'down' },
+    ] as const;
+    const order = (rows: number) =>
+      drawn(instances, 80, 1000, rows)
+        .slice(1)
+        .map((line) => line.slice(0, 1))
+        .join('');
+    assert.deepEqual([order(6), order(5)], ['bcda', 'cdba']);
   });
 
   it('reports that nothing runs', () => {
