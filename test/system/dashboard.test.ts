@@ -58,7 +58,10 @@ const EXPECTED: Readonly<
 /** The errors that a browser reports after the exit of a supervisor. */
 const LOST = /ERR_(?:CONNECTION_REFUSED|INCOMPLETE_CHUNKED_ENCODING|EMPTY_RESPONSE|CONNECTION_RESET)/;
 
-/** The lowest contrast between text and background (WCAG 2.2, 1.4.3), and the width of the content. */
+/**
+ * The lowest contrast between text and background (WCAG 2.2, 1.4.3), and the width of the content. On a phone innerWidth
+ * grows with the content.
+ */
 const LOOKS = `(() => {
   const parse = (text) => { const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number); return { r, g, b, a }; };
   const luminance = ({ r, g, b }) => [r, g, b].map((v) => v / 255)
@@ -80,7 +83,7 @@ const LOOKS = `(() => {
     const contrast = (Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05);
     if (contrast < lowest) [lowest, where] = [contrast, node.data.trim().slice(0, 40)];
   }
-  return { lowest, where, wide: document.documentElement.scrollWidth, screen: innerWidth };
+  return { lowest, where, wide: document.documentElement.scrollWidth, screen: document.documentElement.clientWidth };
 })()`;
 
 async function assertLooksRight(page: Page, state: string): Promise<void> {
