@@ -190,7 +190,7 @@ export function onExited(context: Context, event: Of<'exited'>): Failure | undef
   if (life.hung) report(context, { event: 'worker_stall_ended', ...subject, how: 'exited' });
   const daemonised = event.leftovers > 0 && exit.kind === 'exited' && exit.code === 0;
   const reason = daemonised
-    ? 'its main process exited and left a daemon running: run the service in the foreground'
+    ? 'its main process exited and left a daemon running. Run the service in the foreground'
     : (explained ?? describeExit(exit));
   worker.lastExit = { at: context.state.now, exit, reason };
   restartOrEnd(context, generation, worker, exit, uptime, daemonised);

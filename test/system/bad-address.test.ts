@@ -74,7 +74,7 @@ const CONFLICTS: readonly Conflict[] = [
       return `unix:${join(folder, 'file')}`;
     },
     reason:
-      /^bind unix \/.*\/file: a file that is not a socket exists there: remove it or choose another path$/,
+      /^bind unix \/.*\/file: a file that is not a socket exists there\. Remove it or choose another path$/,
   },
   {
     what: 'a path in a directory that does not exist',
@@ -127,7 +127,7 @@ describe('zero exits with 1 and one error if a listener needs', () => {
     const { failure } = await zero.fact('handover_finished');
     assert.match(
       failure?.reason ?? '',
-      /^bind tcp 127\.0\.0\.1:81: EACCES: ports below 1024 need root or CAP_NET_BIND_SERVICE: start as root with runtime\.user set, /,
+      /^bind tcp 127\.0\.0\.1:81: EACCES: ports below 1024 need root or CAP_NET_BIND_SERVICE\. Start as root with runtime\.user set, /,
     );
   });
 });

@@ -12,7 +12,7 @@ import {
 } from '../support/puppet-service.ts';
 import { DEADLINE, type Zero } from '../support/zero.ts';
 
-const FOREGROUND = 'its main process exited and left a daemon running: run the service in the foreground';
+const FOREGROUND = 'its main process exited and left a daemon running. Run the service in the foreground';
 
 /**
  * The remaining processes that were killed after their worker, and the time until then in ms, by the clock of the log.

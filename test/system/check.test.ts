@@ -90,7 +90,7 @@ service:
       'service.hooks.after_promote.run[0]: /etc: it is not a file',
       'service.listeners[0].address: the directory /no/where does not exist',
       'service.listeners[0].owner: user no-such-user does not exist',
-      'service.listeners[1].address: this machine does not have the address 192.0.2.77: see "ip address", or set free_bind',
+      'service.listeners[1].address: this machine does not have the address 192.0.2.77. Run "ip address", or set free_bind',
       'service.listeners[2].options: bind_to_device: network interface no-such0 does not exist',
       'application.control.path: the directory /no/where does not exist',
       'application.control.group: group no-such-group does not exist',

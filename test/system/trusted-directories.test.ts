@@ -180,7 +180,7 @@ describe('a symbolic link in place of a file of zero', () => {
     const { code, stderr } = await runZero(t, { folder, config: SERVICE });
     assert.equal(
       stderr,
-      `zero: runtime directory ${folder}/run: ELOOP: ${folder}/run/lock is a symbolic link, which zero does not follow: remove it\n`,
+      `zero: runtime directory ${folder}/run: ELOOP: ${folder}/run/lock is a symbolic link, which zero does not follow. Remove it\n`,
     );
     assert.equal(code, 1);
     assert.equal(readFileSync(target, 'utf8'), CONTENT);

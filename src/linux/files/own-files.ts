@@ -37,7 +37,7 @@ export function openOwnFile(file: string, flags: number, mode = 0o600): number {
     return openSync(file, flags | constants.O_NOFOLLOW, mode);
   } catch (error) {
     if (errorCode(error) !== 'ELOOP') throw error;
-    const message = `ELOOP: ${file} is a symbolic link, which zero does not follow: remove it`;
+    const message = `ELOOP: ${file} is a symbolic link, which zero does not follow. Remove it`;
     throw Object.assign(new Error(message, { cause: error }), { code: 'ELOOP', syscall: 'open', path: file });
   }
 }

@@ -38,7 +38,7 @@ export async function resolveTarget(
 ): Promise<InetTarget> {
   const target = literalTarget(config, address) ?? (await namedTarget(config, address, lookup));
   if (target.address.family === 'inet' && config.options.ipv6_only === true) {
-    throw refusal(config, 'ipv6_only needs an IPv6 address: write [::] for all of them');
+    throw refusal(config, 'ipv6_only needs an IPv6 address. Write [::] for all addresses');
   }
   return target;
 }
@@ -83,7 +83,7 @@ async function namedTarget(
 ): Promise<InetTarget> {
   const { host, port, network } = address;
   const found = await lookup(host).catch((error: unknown) => {
-    const why = `${errorCode(error) ?? 'failed'}: the host name does not resolve: check the name, /etc/hosts and DNS`;
+    const why = `${errorCode(error) ?? 'failed'}: the host name does not resolve. Check the name, /etc/hosts and DNS`;
     throw new ListenerError(config.name, `resolve ${nameAddress(config)}: ${why}`, error);
   });
   const force = forcedFamily(network);

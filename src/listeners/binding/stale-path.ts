@@ -15,7 +15,7 @@ export function clearStalePath(config: ListenerConfig, path: string, own: OwnSoc
     const occupied = clearStale(path);
     if (occupied === null) return;
     const { stats, isHeld } = occupied;
-    if (!isHeld) throw refusal(config, `a ${kindOf(stats)} exists there: remove it or choose another path`);
+    if (!isHeld) throw refusal(config, `a ${kindOf(stats)} exists there. Remove it or choose another path`);
     const holder = pathHolder(path, stats);
     const isForeign = own(holder.inode) === null;
     const why = `the path is held ${describeHolder(holder, own)}`;
@@ -23,7 +23,7 @@ export function clearStalePath(config: ListenerConfig, path: string, own: OwnSoc
   } catch (error) {
     if (error instanceof ListenerError || (isSystemFailure(error) && error.syscall === 'lstat')) throw error;
     const code = errorCode(error) ?? String(error);
-    const why = `${code}: cannot check or remove the existing socket: remove it by hand`;
+    const why = `${code}: cannot check or remove the existing socket. Remove it manually`;
     throw refusal(config, why, error);
   }
 }

@@ -45,7 +45,7 @@ function adviceFor(code: string, address: SocketAddress, held: () => string): st
     case 'ENFILE':
       return 'this machine has no free file descriptors. Raise the sysctl fs.file-max';
     case 'EAFNOSUPPORT':
-      return 'this machine has no IPv6: use an IPv4 address, or tcp4: and udp4:';
+      return 'this machine has no IPv6. Use an IPv4 address, or tcp4: and udp4:';
     default:
       return address.family === 'unix'
         ? unixAdvice(address.path, code, held)
@@ -61,7 +61,7 @@ function inetAdvice(address: InetSocketAddress, code: string, held: () => string
     case 'EACCES':
       return lowPortAdvice(port);
     case 'EADDRNOTAVAIL':
-      return 'this machine does not have the address: see "ip address", or set the option free_bind to listen before the address exists';
+      return 'this machine does not have the address. Run "ip address", or set the option free_bind to listen before the address exists';
     case 'ENODEV':
       return `network interface ${host.split('%')[1] ?? ''} does not exist`;
     case 'EINVAL':
@@ -76,9 +76,9 @@ function inetAdvice(address: InetSocketAddress, code: string, held: () => string
 /** Ports from net.ipv4.ip_unprivileged_port_start up are open to all users, for IPv6 too (ip(7)). */
 function lowPortAdvice(port: number): string {
   const first = Number(readFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'latin1'));
-  if (port >= first) return 'a security module (SELinux, AppArmor) refuses it: see its log';
+  if (port >= first) return 'a security module (SELinux, AppArmor) refuses it. Check its log';
   return (
-    `ports below ${first} need root or CAP_NET_BIND_SERVICE: start as root with runtime.user set, ` +
+    `ports below ${first} need root or CAP_NET_BIND_SERVICE. Start as root with runtime.user set, ` +
     'or AmbientCapabilities=CAP_NET_BIND_SERVICE in the systemd unit, ' +
     `or setcap cap_net_bind_service=+ep ${process.execPath}, or sysctl net.ipv4.ip_unprivileged_port_start=${port}`
   );
@@ -91,7 +91,7 @@ function unixAdvice(path: string, code: string, held: () => string): string {
         ? `the name is held ${held()}`
         : 'another file has just been created at this path';
     case 'ENOENT':
-      return `the directory ${dirname(path)} does not exist: create it (RuntimeDirectory= in a systemd unit)`;
+      return `the directory ${dirname(path)} does not exist. Create it (RuntimeDirectory= in a systemd unit)`;
     case 'ENOTDIR':
       return `${dirname(path)} is not a directory`;
     case 'EACCES':

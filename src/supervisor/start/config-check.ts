@@ -217,7 +217,7 @@ function listenerFindings({ service }: Config): Finding[] {
     )
       say(
         'address',
-        `this machine does not have the address ${address.host}: see "ip address", or set free_bind`,
+        `this machine does not have the address ${address.host}. Run "ip address", or set free_bind`,
       );
     if (owner !== undefined) say('owner', userProblem(owner));
     if (group !== undefined) say('group', groupProblem(group));

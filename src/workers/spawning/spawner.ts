@@ -105,7 +105,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   ENFILE: 'this machine has no free file descriptors. Raise the sysctl fs.file-max',
   ENOEXEC: 'it is not a program for this machine',
   ENOENT: 'it was removed, or its interpreter or dynamic loader is missing',
-  ETXTBSY: 'it is open for writing: write new releases to another file and rename them into place',
+  ETXTBSY: 'it is open for writing. Write new releases to another file and rename them into place',
 };
 
 function advice(code: string): string {

@@ -33,7 +33,7 @@ test('a symbolic link is not followed, and its target is left unchanged', (t) =>
   const [target, link] = [join(folder, 'target'), join(folder, 'link')];
   writeFileSync(target, 'precious');
   symlinkSync(target, link);
-  const message = `ELOOP: ${link} is a symbolic link, which zero does not follow: remove it`;
+  const message = `ELOOP: ${link} is a symbolic link, which zero does not follow. Remove it`;
   for (const act of [
     () => readOwnFile(link),
     () => writeOwnFile(link, 'x'),

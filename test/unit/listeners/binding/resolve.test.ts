@@ -112,7 +112,7 @@ test('a host that does not resolve is a clear error', async () => {
     listener: 'http',
     code: 'ENOTFOUND',
     message:
-      'resolve tcp nowhere.test:80: ENOTFOUND: the host name does not resolve: check the name, /etc/hosts and DNS',
+      'resolve tcp nowhere.test:80: ENOTFOUND: the host name does not resolve. Check the name, /etc/hosts and DNS',
   });
 });
 
@@ -126,7 +126,7 @@ test('a host name without an address of the family is refused', async () => {
 test('ipv6_only on an IPv4 address is refused', async () => {
   const config = listener('http', '127.0.0.1:80', { options: { ipv6_only: true } });
   await assert.rejects(resolve(config), {
-    message: 'resolve tcp 127.0.0.1:80: ipv6_only needs an IPv6 address: write [::] for all of them',
+    message: 'resolve tcp 127.0.0.1:80: ipv6_only needs an IPv6 address. Write [::] for all addresses',
   });
 });
 

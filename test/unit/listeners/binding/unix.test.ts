@@ -180,7 +180,7 @@ test('a socket that cannot be checked is kept', async (t) => {
   leaveStale(path, 'stream');
   failOnce(t, 'connect', 'EACCES');
   await assert.rejects(new ListenerSet().acquire([listener('app', `unix:${path}`)]), {
-    message: `bind unix ${path}: EACCES: cannot check or remove the existing socket: remove it by hand`,
+    message: `bind unix ${path}: EACCES: cannot check or remove the existing socket. Remove it manually`,
   });
   assert.ok(existsSync(path));
 });
@@ -196,7 +196,7 @@ test('a file that is not a socket is refused and never deleted', async (t) => {
   for (const [name, kind] of Object.entries(kinds)) {
     const path = join(folder, name);
     await assert.rejects(new ListenerSet().acquire([listener('app', `unix:${path}`)]), {
-      message: `bind unix ${path}: a ${kind} exists there: remove it or choose another path`,
+      message: `bind unix ${path}: a ${kind} exists there. Remove it or choose another path`,
     });
     assert.ok(lstatSync(path));
   }
@@ -207,7 +207,7 @@ test('a missing directory, and a file in its place, are reported', async (t) => 
   const folder = temporaryFolder(t);
   writeFileSync(join(folder, 'file'), '');
   await assert.rejects(new ListenerSet().acquire([listener('app', `unix:${folder}/gone/app.sock`)]), {
-    message: `bind unix ${folder}/gone/app.sock: ENOENT: the directory ${folder}/gone does not exist: create it (RuntimeDirectory= in a systemd unit)`,
+    message: `bind unix ${folder}/gone/app.sock: ENOENT: the directory ${folder}/gone does not exist. Create it (RuntimeDirectory= in a systemd unit)`,
   });
   await assert.rejects(new ListenerSet().acquire([listener('app', `unix:${folder}/file/app.sock`)]), {
     message: `bind unix ${folder}/file/app.sock: ENOTDIR: ${folder}/file is not a directory`,

@@ -56,7 +56,7 @@ test('EACCES on a low port reports the solution', async (t) => {
   await assert.rejects(new ListenerSet().acquire([listener('http', '127.0.0.1:1')]), (error: Error) => {
     assert.match(
       error.message,
-      /^bind tcp 127\.0\.0\.1:1: EACCES: ports below \d+ need root or CAP_NET_BIND_SERVICE: /,
+      /^bind tcp 127\.0\.0\.1:1: EACCES: ports below \d+ need root or CAP_NET_BIND_SERVICE\. /,
     );
     assert.match(error.message, /AmbientCapabilities=CAP_NET_BIND_SERVICE/);
     assert.match(error.message, /setcap cap_net_bind_service=\+ep /);
@@ -66,14 +66,14 @@ test('EACCES on a low port reports the solution', async (t) => {
   failOnce(t, 'bind', 'EACCES');
   await assert.rejects(new ListenerSet().acquire([listener('http', '127.0.0.1:60000')]), {
     message:
-      'bind tcp 127.0.0.1:60000: EACCES: a security module (SELinux, AppArmor) refuses it: see its log',
+      'bind tcp 127.0.0.1:60000: EACCES: a security module (SELinux, AppArmor) refuses it. Check its log',
   });
 });
 
 test('EADDRNOTAVAIL reports that the machine does not have the address', async () => {
   await assert.rejects(new ListenerSet().acquire([listener('http', '192.0.2.77:0')]), {
     message:
-      'bind tcp 192.0.2.77:0: EADDRNOTAVAIL: this machine does not have the address: see "ip address", or set the option free_bind to listen before the address exists',
+      'bind tcp 192.0.2.77:0: EADDRNOTAVAIL: this machine does not have the address. Run "ip address", or set the option free_bind to listen before the address exists',
   });
 });
 
