@@ -30,11 +30,11 @@ export interface LoneSide extends Side {
 
 /** The method of the comparison, for the descriptions of measures. */
 export const HOW =
-  `${CLIENTS} clients in a process of their own, each with one request under way, ask the one and the other in turns of ${WINDOW_MS} ms, ` +
-  `${WINDOWS / 2} each; new processes for each pair, whose order changes from one to the next.`;
+  `${CLIENTS} clients in their own process, each with one request in progress, alternate between both in turns of ${WINDOW_MS} ms, ` +
+  `${WINDOWS / 2} each. Each pair uses new processes, in alternating order.`;
 
 /** Two identical services differ mainly because the scheduler gives them and the clients different processors. */
-export const PINNED = 'The clients have a processor of their own, and both services another.';
+export const PINNED = 'The clients use one processor, and both services share another one.';
 
 /**
  * Requests per second of two services, one value of each for every pair. The service that is started and measured first

@@ -25,7 +25,7 @@ interface Program {
 
 export const blocking: Measure = {
   name: 'blocking',
-  about: `Requests a second on short connections of programs that wait in accept(2) under zero, against the same programs under start_server (Server::Starter): loops in C and in Perl, and Starman with four workers. ${HOW} ${PINNED} That does not hold for Starman.`,
+  about: `Requests per second on short connections of programs that wait in accept(2): under zero, compared with start_server (Server::Starter). The programs are loops in C and in Perl, and Starman with four workers. ${HOW} ${PINNED} Starman is not pinned.`,
   measure: async (run) => {
     const folder = mkdtempSync(join(tmpdir(), 'zero-bench-'));
     try {

@@ -25,10 +25,10 @@ const SERVICE = fileURLToPath(new URL('../service.js', import.meta.url));
 export const closeIdle: Measure = {
   name: 'close_idle',
   about:
-    `Requests that fail in one handover, of ${CLIENTS} keep-alive clients that wait 0 to 5 s between an answer and ` +
-    `their next request, with close_idle: ${CLOSE_IDLE} and without; drain_timeout is ${DRAIN_TIMEOUT} in both. The Node ` +
-    'service has no shutdown handler: SIGTERM ends it at once. A request counts as failed also where the server has ' +
-    'closed the connection before an answer, and a client could ask again.',
+    `Requests that fail in one handover, of ${CLIENTS} keep-alive clients that wait 0 to 5 s between a response and ` +
+    `their next request, with close_idle: ${CLOSE_IDLE} and without it; drain_timeout is ${DRAIN_TIMEOUT} in both. The Node ` +
+    'service has no shutdown handler: SIGTERM ends it at once. A request also counts as failed if the server has ' +
+    'closed the connection before it answered, and the client could retry.',
   measure: async (run) => {
     const figures: Figure[] = [];
     for (const server of SERVERS) figures.push(...(await compare(run, server)));

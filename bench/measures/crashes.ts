@@ -16,7 +16,7 @@ const MAX_GROWTH_MB = 2;
 export const crashes: Measure = {
   name: 'crashes',
   about:
-    'A service exits at once each time that it is started, with a pause of 1 ms. After all crashes it serves again: descriptors and private memory of the supervisor, less those after the first 500.',
+    'A service exits at once each time that it is started, with a pause of 1 ms. After all crashes it serves again. The figures are the descriptors and the private memory of the supervisor, minus those after the first 500 crashes.',
   measure: (run) => withScope((scope) => measureCrashes(scope, run)),
 };
 

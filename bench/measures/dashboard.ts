@@ -19,7 +19,7 @@ const IN_CANARY = 3;
 
 export const dashboard: Measure = {
   name: 'dashboard',
-  about: `Processor time of the supervisor in ${WINDOW_MS / 1000} s with one dashboard open (a client that reads its server-sent events, ${SETTLE_MS / 1000} s after it was opened), less that of the same time without it: at rest, and in a canary of 20 % while ${CLIENTS} clients keep a small HTTP service in Node busy.`,
+  about: `Processor time of the supervisor in ${WINDOW_MS / 1000} s with one dashboard open (a client that reads its server-sent events, ${SETTLE_MS / 1000} s after it was opened), minus the processor time without it: at rest, and in a canary of 20 % while ${CLIENTS} clients keep a small HTTP service in Node busy.`,
   measure: (run) => withScope((scope) => measureDashboard(scope, run)),
 };
 

@@ -43,7 +43,7 @@ next();
 
 export const drain: Measure = {
   name: 'drain',
-  about: `What it costs the supervisor's main thread to find out whose each of ${WORKERS} x ${EACH} open connections is and what it is doing, when a generation begins to leave: processor time in all, and between two turns of the event loop. Each in a new process, whose code has never run before; later readings only ask about connections that were busy, in microseconds.`,
+  about: `The cost for the supervisor's main thread to find the owner and the state of ${WORKERS} x ${EACH} open connections when a generation begins to retire: total processor time, and the longest time between two turns of the event loop. Each value is from a new process, whose code has never run before. Later readings only check the connections that were busy, and take microseconds.`,
   measure: (run) => withScope((scope) => measureDrain(scope, run)),
 };
 

@@ -98,11 +98,11 @@ const CLIENT = `
   $| = 1; print "ready\\n"; <STDIN>;`;
 
 const ABOUT = [
-  'Handovers of one supervisor with more and more listeners, workers and open connections; the service is a few lines of',
-  'Perl that start at once. One handover is measured from outside. In the next one the event-loop delay of the main thread is',
+  'Handovers of one supervisor with an increasing number of listeners, workers and open connections. The service is a',
+  'short Perl program that starts at once. One handover is measured from outside. In the next one the event-loop delay of the main thread is',
   'measured (perf_hooks, with a resolution of 1 ms, which takes processor time as well; parsing the config is part of it), and',
-  `in the third another process asks for the status every ${ASK_EVERY_MS} ms. Memory is measured ${REST_MS / 1000} s after the last one. History is read and`,
-  'written in a file of at most 256 KiB and one before it, whatever the number of generations: starts, handovers and',
+  `in the third another process requests the status every ${ASK_EVERY_MS} ms. Memory is measured ${REST_MS / 1000} s after the last one. History is read and`,
+  'written in at most two files of 256 KiB, for any number of generations: starts, handovers and',
   '`zero history` are measured with 1 to 10,000 of them. A handover of 64 workers is compared in pairs with a start of the',
   'same 64 processes by a plain Node program, until each has answered a connection.',
 ].join(' ');

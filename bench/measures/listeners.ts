@@ -18,7 +18,7 @@ const SHARE = 0.999;
 export const listeners: Measure = {
   name: 'listeners',
   about:
-    'With 256 listeners and 8 clients that ask all of them in turn on short connections: the slowest request but one in a thousand in three seconds with a handover, less that of three seconds without one. The service is in Node, drains, and takes half a second of a processor to start; the machine has to do that as well.',
+    'With 256 listeners and 8 clients that use all of them in turn on short connections: the 99.9th percentile of request times in three seconds with a handover, minus that of three seconds without one. The service is written in Node, drains, and takes half a second of processor time to start, which the machine spends as well.',
   measure: (run) => withScope((scope) => measureListeners(scope, run)),
 };
 

@@ -24,7 +24,7 @@ const AT_MOST_PERCENT = 5;
 
 export const operator: Measure = {
   name: 'operator',
-  about: `\`zero status --config FILE\` with ${WORKERS} workers and ${CONNECTIONS} open connections, which it counts, against \`node -e 0\`: the difference of each pair, from the spawn to the end. Then the processor time of a supervisor with ${EVENTS} events a second (a notification that is warned of, each written to the log as well) with a client that follows the events, less the same without one, in turns of ${WINDOW_MS} ms.`,
+  about: `\`zero status --config FILE\` with ${WORKERS} workers and ${CONNECTIONS} open connections, which it counts, compared with \`node -e 0\`: the difference of each pair, from the spawn to the exit. Then the processor time of a supervisor with ${EVENTS} events per second (warnings about a notification, which are also logged) and a client that follows the events, minus the same without the client, in turns of ${WINDOW_MS} ms.`,
   measure: (run) =>
     withScope(async (scope) => [await measureStatus(scope, run), await measureEvents(scope, run)]),
 };

@@ -33,7 +33,7 @@ const PEERS: readonly Peer[] = [
 
 export const peers: Measure = {
   name: 'peers',
-  about: `zero beside others that replace a service, each as its documentation says: pm2 ${PM2}, Server::Starter, tableflip in a Go program, the reload of nginx and of haproxy, and systemd-socket-activate. All but tableflip, nginx and haproxy run one small HTTP service in Node; these three are programs of their own, so their rates say nothing about a manager. Lost requests: ${CLIENTS} clients with short and ${CLIENTS} with kept connections, which ask again ${THINK} ms after each answer, during ${RELOADS} reloads, or while the worker or the manager is killed with SIGKILL. A service that dies has no handler for its signal. Rates and times: ${ROUNDS} rounds, in turns. "-": it cannot be done, or the process does not exist.`,
+  about: `zero and other programs that replace a service, each used as documented: pm2 ${PM2}, Server::Starter, tableflip in a Go program, the reload of nginx and of haproxy, and systemd-socket-activate. All but tableflip, nginx and haproxy run one small HTTP service in Node. These three run other programs, so their rates cannot be compared. Lost requests: ${CLIENTS} clients with short and ${CLIENTS} with keep-alive connections, which send the next request ${THINK} ms after each response, during ${RELOADS} reloads, or while the worker or the manager is killed with SIGKILL. A service that dies has no handler for its signal. Rates and times: ${ROUNDS} rounds, in turns. "-": not possible, or the process does not exist.`,
   async measure(run) {
     const present = PEERS.filter((peer) => {
       const missing = peer.missing();

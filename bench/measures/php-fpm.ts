@@ -17,7 +17,7 @@ const AT_LEAST = 0.95;
 
 export const phpFpm: Measure = {
   name: 'php-fpm',
-  about: `Requests a second of php-fpm with four children under zero, against php-fpm alone with the same configuration, asked by FastCGI. ${HOW}`,
+  about: `Requests per second by FastCGI of php-fpm with four children under zero, compared with php-fpm alone with the same configuration. ${HOW}`,
   measure: async (run) => [await compare(run)],
 };
 

@@ -18,7 +18,7 @@ const TOGETHER = 5;
 
 export const recovery: Measure = {
   name: 'recovery',
-  about: `A supervisor with ${WORKERS} workers on one listener is killed with SIGKILL and started again by hand: from the spawn of the second supervisor until it has reported \`supervisor_recovered\`, less the time of a bare \`node -e 0\` from its spawn to its end. Then the keeper of a supervisor at rest: the memory that it has written to and shares with nobody, and its context switches in 30 s.`,
+  about: `A supervisor with ${WORKERS} workers on one listener is killed with SIGKILL and started again by hand: the time from the spawn of the second supervisor until it has reported \`supervisor_recovered\`, minus the time of \`node -e 0\` from its spawn to its exit. Then the keeper of a supervisor at rest: its private memory (Private_Dirty), and its context switches in 30 s.`,
   measure: (run) => withScope((scope) => measureRecovery(scope, run)),
 };
 

@@ -11,7 +11,7 @@ const AT_MOST_MS = 6;
 export const reloads: Measure = {
   name: 'reload',
   about:
-    "From kill(2) of the reload signal to the first instruction of the candidate: zero wakes up, reads the config again, looks at the executable, makes pipes and notify socket, and the launcher (sh, for LISTEN_PID, and env where sh is not dash) runs. Beside it the same executable started directly by this benchmark's own Node.",
+    'From kill(2) of the reload signal to the first instruction of the candidate: zero wakes up, reads the config, checks the executable, creates pipes and the notify socket, and the launcher runs (sh, for LISTEN_PID, and env if sh is not dash). For comparison, the Node of this benchmark starts the same executable directly.',
   measure: (run) => withScope((scope) => measureReloads(scope, run)),
 };
 

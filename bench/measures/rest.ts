@@ -19,7 +19,7 @@ const AT_MOST_SWITCHES = 1;
 export const rest: Measure = {
   name: 'rest',
   about:
-    'A supervisor 30 s after its 20th reload, without metrics (`settle` and `drain_timeout` are 0, so that the reloads take less time): the memory that it has written to and shares with nobody, and the context switches of all of its threads in the 10 s that follow. Beside it a bare Node that waits for a timer. Then one reload more: the first after a rest.',
+    'A supervisor 30 s after its 20th reload, without metrics (`settle` and `drain_timeout` are 0, so that the reloads take less time): its private memory (Private_Dirty), and the context switches of all of its threads in the next 10 s. For comparison, a Node process that waits for a timer. Then one more reload: the first one after a rest.',
   measure: (run) => withScope((scope) => measureRest(scope, run)),
 };
 

@@ -13,7 +13,7 @@ const LONG = '1h';
 export const rollback: Measure = {
   name: 'rollback',
   about:
-    "From kill(2) of SIGKILL to the candidate until zero's line says that new connections go to the incumbent again, the last steering change of the rollback: the kernel takes the process apart, zero wakes up and steers, and the line is written and read, which is counted, too. In a canary of one half, and in the soak, where the candidate has everything.",
+    'From kill(2) of SIGKILL to the candidate until zero reports that new connections go to the incumbent again, the last steering change of the rollback: the kernel ends the process, zero wakes up and steers, and the report is written and read, which counts as well. Measured in a canary of 50 %, and in the soak, in which the candidate gets all connections.',
   measure: async (run) => [
     await measureRollbacks('canary', { canary: { steps: [{ percent: 50, for: LONG }] } }, run),
     await measureRollbacks('soak', { soak: LONG }, run),

@@ -17,7 +17,7 @@ const AT_MOST = 2.2;
 export const start: Measure = {
   name: 'start',
   about:
-    'From the spawn of zero to the first instruction of its service (config read, address bound, launcher passed), against a bare `node -e 0` from its spawn to its end. The service is an executable without libraries whose first instruction reads the clock.',
+    'From the spawn of zero to the first instruction of its service (config read, address bound, launcher passed), compared with `node -e 0` from its spawn to its exit. The service is an executable without libraries whose first instruction reads the clock.',
   measure: (run) => withScope((scope) => measureStart(scope, run)),
 };
 
@@ -25,7 +25,7 @@ export const start: Measure = {
 export const executableStart: Measure = {
   name: 'executable',
   about:
-    'The same start by the single executable (npm run executable), against the npm version that the Node of this benchmark runs. Then the size of its file.',
+    'The same start with the single executable (npm run executable), compared with the npm version on the Node of this benchmark. Then the size of its file.',
   async measure(run) {
     if (!existsSync(EXECUTABLE)) throw new Error(`${EXECUTABLE} does not exist: npm run executable`);
     const size = statSync(EXECUTABLE).size / 1e6;

@@ -9,7 +9,7 @@ const SERVICE = fileURLToPath(new URL('../service.js', import.meta.url));
 
 export const steered: Measure = {
   name: 'steered',
-  about: `Requests a second of one small HTTP service in Node behind lanes and a steering program, against the same service under zero with mode: shared, one plain socket. Short connections, each of which the program is run for. ${HOW} ${PINNED}`,
+  about: `Requests per second of a small HTTP service in Node with lanes and a steering program, compared with the same service under zero with mode: shared, which uses one plain socket. Short connections: the steering program runs for each of them. ${HOW} ${PINNED}`,
   async measure(run) {
     const [lanes, shared] = await compareInPairs(run, serviceIn('steered'), serviceIn('shared'), 'short');
     return [

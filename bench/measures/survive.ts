@@ -13,7 +13,7 @@ const ROUND = 50;
 
 export const survive: Measure = {
   name: 'survive',
-  about: `The supervisor of a service with two workers is killed with SIGKILL at random moments, every third time during a reload, and started again by hand: ${KILLS} times, ${KILLS_AS_NOBODY} times as an ordinary user, and ${DOUBLE_KILLS} times together with its keeper. Clients with short and with keep-alive connections ask all the time: how many of their requests got no answer.`,
+  about: `The supervisor of a service with two workers is killed with SIGKILL at random moments, every third time during a reload, and started again by hand: ${KILLS} times, ${KILLS_AS_NOBODY} times as an ordinary user, and ${DOUBLE_KILLS} times together with its keeper. Clients with short and with keep-alive connections send requests all the time. The figure is the number of requests without an answer.`,
   measure: async (run) => [
     await measureKills(run, 'requests lost', KILLS, {}),
     ...(IS_ROOT

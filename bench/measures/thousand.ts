@@ -22,7 +22,7 @@ const TOGETHER = 20;
 export const thousand: Measure = {
   name: 'thousand',
   about:
-    'The memory of one supervisor 100 s after its 1,000th reload against 100 s after its 20th (`settle` and `drain_timeout` are 0, so that they take less time): the same, which is to say within 5 %, of which each reading has as much.',
+    'The memory of one supervisor 100 s after its 1,000th reload, compared with 100 s after its 20th (`settle` and `drain_timeout` are 0, so that they take less time). The target is 5 %, which is also the variation of a single reading.',
   measure: (run) => withScope((scope) => measureThousand(scope, run)),
 };
 

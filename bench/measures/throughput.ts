@@ -12,7 +12,7 @@ const SERVICE = fileURLToPath(new URL('../service.js', import.meta.url));
 
 export const throughput: Measure = {
   name: 'throughput',
-  about: `Requests a second of one small HTTP service in Node under zero, against the same service that has bound its port itself. ${HOW} ${PINNED}`,
+  about: `Requests per second of a small HTTP service in Node under zero, compared with the same service on a port that it has bound itself. ${HOW} ${PINNED}`,
   measure: async (run) => [
     ...(await measureThroughput('short', run)),
     ...(await measureThroughput('keep-alive', run)),

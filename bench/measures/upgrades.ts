@@ -18,7 +18,7 @@ const GROWTH_AT_MOST_MB = 1;
 export const upgrades: Measure = {
   name: 'upgrades',
   about:
-    'Upgrades of zero in place (SIGUSR2), one after the other, of a service with two workers under load: the requests that fail, and the private memory of the supervisor after the last upgrade, less that after the fifth.',
+    'Upgrades of zero in place (SIGUSR2), one after the other, with a service of two workers under load: the failed requests, and the private memory of the supervisor after the last upgrade, minus that after the fifth.',
   measure: (run) => withScope((scope) => measureUpgrades(scope, run)),
 };
 

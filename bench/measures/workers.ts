@@ -17,7 +17,7 @@ const SERVICE = fileURLToPath(new URL('../service.js', import.meta.url));
 
 export const workers: Measure = {
   name: 'workers',
-  about: `Requests a second of one small HTTP service in Node with two workers under zero, where the kernel chooses the worker, against two of the same under pm2 ${PM2} in cluster mode, whose own process accepts each connection and passes it on. Short connections. ${HOW}`,
+  about: `Requests per second of a small HTTP service in Node with two workers under zero, where the kernel chooses the worker, compared with two workers under pm2 ${PM2} in cluster mode, whose own process accepts each connection and passes it on. Short connections. ${HOW}`,
   async measure(run) {
     const [zero, pm2] = await compareInPairs(run, underZero, underPm2, 'short');
     return [
