@@ -1,7 +1,7 @@
 /*
  * `verify` checks the candidate from the first canary step to the end of the soak. The configured number of failed
- * checks in a row ends the handover. A step does not end at its deadline but when a check has passed in it: a check
- * takes at most `timeout`, and starts `interval` after the previous one.
+ * checks in a row ends the handover. After its deadline, a step continues until a check has passed in it. A check takes
+ * at most `timeout`, and starts `interval` after the previous one.
  */
 import type { Context } from './context.ts';
 import type { Of } from './events.ts';
