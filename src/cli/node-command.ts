@@ -1,6 +1,7 @@
 import { basename, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isStandalone } from '../common/own-program.ts';
+import { shellWord } from '../common/text.ts';
 import { pathAsGiven } from '../service/as-given.ts';
 import { requireToken } from '../service/register/node-options.ts';
 import { fileOf, isNode, realName, scriptCommand, shellStartsNode } from './command-file.ts';
@@ -122,7 +123,7 @@ export function lostSockets(started: Started): LostSockets | null {
   if (started.kind !== 'wrapper') return null;
   const { name, instead, hint } = started;
   const why = `${name} starts node as a child process, which does not get the listening sockets`;
-  return { why, instead: instead.map(quoted).join(' '), hint };
+  return { why, instead: instead.map(shellWord).join(' '), hint };
 }
 
 /** The error of `zero run` and `zero init` for such a command; null if there is none. */
@@ -137,9 +138,4 @@ export function refusalOf(
   const advice = started.kind === 'wrapper' ? 'Start node itself' : 'Specify the node command itself';
   const hint = lost.hint === null ? '' : `. ${lost.hint}`;
   return `zero ${command}: ${lost.why}. ${advice}: zero ${command} ${options}-- ${lost.instead}${hint}`;
-}
-
-/** A word in shell syntax. */
-function quoted(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

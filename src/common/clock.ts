@@ -13,6 +13,9 @@ export function now(): number {
   return seconds * 1_000 + nanoseconds / 1_000_000;
 }
 
+/** The longest time that a timer of Node accepts, in milliseconds. A longer one would fire at once. */
+export const MAX_TIMER = 2 ** 31 - 1;
+
 /** Timers that keep the process alive. */
 export const timers: Timers = {
   set: (ms, run) => setTimeout(run, ms),

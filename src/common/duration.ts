@@ -76,7 +76,8 @@ export function formatDuration(milliseconds: number): string {
   return `${hours > 0 ? `${hours}h` : ''}${minutes > 0 ? `${minutes}m` : ''}${rest > 0 ? `${decimal(rest / 1000)}s` : ''}`;
 }
 
-function decimal(value: number): string {
+/** A number without an exponent, with at most nine decimals. */
+export function decimal(value: number): string {
   return value.toFixed(9).replace(/\.?0+$/, '');
 }
 

@@ -33,3 +33,11 @@ export function formatHostPort({
 }): string {
   return `${hostText(host)}:${port}`;
 }
+
+/** The longest path of a Unix socket, in bytes: an address holds 108 bytes, the last of them NUL (unix(7)). */
+export const MAX_SOCKET_PATH = 107;
+
+/** Whether sockets of a network accept connections: TCP and Unix streams. */
+export function isStreamNetwork(network: string): boolean {
+  return network.startsWith('tcp') || network === 'unix';
+}

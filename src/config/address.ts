@@ -1,5 +1,5 @@
 import { isIPv4, isIPv6, SocketAddress } from 'node:net';
-import { formatHostPort } from '../common/host-port.ts';
+import { formatHostPort, isStreamNetwork, MAX_SOCKET_PATH } from '../common/host-port.ts';
 import { type Parsed, quoted } from '../common/text.ts';
 
 export type InetNetwork = 'tcp' | 'tcp4' | 'tcp6' | 'udp' | 'udp4' | 'udp6';
@@ -46,12 +46,10 @@ export type ListenerAddress = Address | PassedAddress;
 const NETWORKS = ['tcp', 'tcp4', 'tcp6', 'udp', 'udp4', 'udp6', 'unix', 'unixgram'] as const;
 // Networks of other systems, which must not be mistaken for a host name.
 const FOREIGN = /^(systemd|fd|https?|unixpacket|sctp|vsock|ip[46]?|ssl|tls)$/;
-// unix(7): sun_path has 108 bytes including the terminating NUL of a path name.
-export const MAX_SOCKET_PATH = 107;
 
 /** True if the listener accepts connections: TCP and Unix streams. */
 export function isStream(address: Address): boolean {
-  return address.network.startsWith('tcp') || address.network === 'unix';
+  return isStreamNetwork(address.network);
 }
 
 /**

@@ -1,4 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs';
+import { reasonOf } from '../common/errors.ts';
 import { type FileIdentity, identityOf } from './file-identity.ts';
 import { type LocatedConfig, parseConfig } from './parse.ts';
 import type { Problem } from './problem.ts';
@@ -61,7 +62,7 @@ function readBounded(file: string): { bytes: Buffer; identity: FileIdentity | nu
 }
 
 function unreadable(error: unknown): string {
-  const code = (error as NodeJS.ErrnoException).code ?? String(error);
+  const code = reasonOf(error);
   switch (code) {
     case 'ENOENT':
       return 'cannot read the config (ENOENT): the file does not exist. Pass another one with --config';

@@ -1,3 +1,4 @@
+import { rounded } from '../facts/parts.ts';
 import type { StatusDocument, UsageDocument } from './status-document.ts';
 import type { Views, WorkerUsage } from './views.ts';
 
@@ -41,8 +42,4 @@ function usageDocument(usages: readonly WorkerUsage[]): UsageDocument {
     memory_bytes: total(({ residentBytes }) => residentBytes),
     interval_ms: Math.round(Math.max(0, ...usages.map(({ intervalMs }) => intervalMs))),
   };
-}
-
-function rounded(value: number, parts: number): number {
-  return Math.round(value * parts) / parts;
 }

@@ -1,5 +1,6 @@
 import { fchmodSync, unlinkSync } from 'node:fs';
 import { reasonOf } from '../common/errors.ts';
+import { MAX_SOCKET_PATH } from '../common/host-port.ts';
 import { boundFile, clearStale, isFile, ReplacedFileError, setAccess } from '../linux/bound-file.ts';
 import { bindSocket, closeFd, openSocket } from '../linux/sockets.ts';
 
@@ -9,9 +10,6 @@ export class ControlError extends Error {
     super(`control socket ${path}: ${why}`, { cause });
   }
 }
-
-/** A socket address holds 108 bytes, the last of them NUL (unix(7)). */
-const MAX_PATH = 107;
 
 export interface SocketFile {
   /** Bound, but not listening yet. */
@@ -31,10 +29,10 @@ export interface SocketFile {
  * @throws ControlError
  */
 export function bindSocketFile(path: string, mode: number, gid: number | null): SocketFile {
-  if (Buffer.byteLength(path) > MAX_PATH) {
+  if (Buffer.byteLength(path) > MAX_SOCKET_PATH) {
     throw new ControlError(
       path,
-      `the path is longer than ${MAX_PATH} bytes. Set application.control.path to a shorter one`,
+      `the path is longer than ${MAX_SOCKET_PATH} bytes. Set application.control.path to a shorter one`,
     );
   }
   const fd = openSocket('unix', 'stream');

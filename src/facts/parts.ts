@@ -88,6 +88,6 @@ export function exactUsage(usage: Usage): UsageDocument {
 }
 
 /** Three decimals: clocks with fractions of a microsecond produce long numbers for short times. */
-export function rounded(value: number): number {
-  return Math.round(value * 1000) / 1000;
+export function rounded(value: number, parts = 1000): number {
+  return Math.round(value * parts) / parts;
 }

@@ -1,6 +1,7 @@
+import { statsOf } from '../common/files.ts';
 import type { HistoryEntry } from './entries.ts';
 import type { Executables } from './executables.ts';
-import { fileAt, isSameFile, type ReleaseRecord, statsOf } from './release-record.ts';
+import { fileAt, isSameFile, type ReleaseRecord } from './release-record.ts';
 
 /** The source of a release: its own file, or the kept copy; otherwise why there is none. */
 export type Available =

@@ -1,7 +1,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import { statsOf } from '../common/files.ts';
 import { makeOwnDirectory } from '../linux/files/own-files.ts';
-import { isSameFile, type ReleaseRecord, statsOf } from './release-record.ts';
+import { isSameFile, type ReleaseRecord } from './release-record.ts';
 
 /** The number of executables to keep. */
 export const KEPT = 3;

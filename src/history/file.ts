@@ -11,11 +11,11 @@ import {
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { errorCode } from '../common/errors.ts';
+import { statsOf } from '../common/files.ts';
 import { makeOwnDirectory, openOwnFile, readOwnFile } from '../linux/files/own-files.ts';
 import { withSpare } from '../linux/spare.ts';
 import { lineReader, writeLine } from './format/format.ts';
 import type { HistoryLine, NewLine } from './lines.ts';
-import { statsOf } from './release-record.ts';
 
 /**
  * Bytes. A file of this size is renamed and replaces the previously renamed one. Each contains about three hundred

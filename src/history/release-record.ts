@@ -1,4 +1,4 @@
-import { type Stats, statSync } from 'node:fs';
+import { statsOf } from '../common/files.ts';
 
 /** The record of a generation's release: enough to run it again, without values of variables. */
 export interface ReleaseRecord {
@@ -65,15 +65,6 @@ function haveSameScripts({ scripts: some }: ReleaseRecord, { scripts: others }: 
   const isAmongOthers = (one: FileRecord) =>
     others.some((other) => other.path === one.path && isSameFile(other, one));
   return some.length === others.length && some.every(isAmongOthers);
-}
-
-/** The stats of the target of a path; null if it does not exist or is not accessible. */
-export function statsOf(path: string): Stats | null {
-  try {
-    return statSync(path);
-  } catch {
-    return null;
-  }
 }
 
 /** The identity of the file at a path now; null for none. Times in milliseconds. */

@@ -10,7 +10,7 @@ import type { Failure, ReplacementCause } from './facts.ts';
 import type { Generation } from './generation.ts';
 import { retireWorker } from './membership.ts';
 import { noteReplacement } from './notifications.ts';
-import { backoffDelay, type Retry } from './restart.ts';
+import { retryAfter } from './restart.ts';
 import type { State } from './state.ts';
 import type { Worker } from './worker.ts';
 
@@ -49,7 +49,7 @@ export function completeReplacement(
   if (!old) return;
   const uptime = old.life.name === 'up' ? now - old.life.since : 0;
   const isSound = uptime >= generation.settings.restart.resetAfter;
-  generation.replacePause = isSound ? null : pauseAfter(now, generation.replacePause);
+  generation.replacePause = isSound ? null : retryAfter(now, generation.replacePause, PAUSE);
   retireWorker(context, generation, old);
   const subject = { generation: generation.id, worker, replacement, cause };
   report(context, { event: 'worker_replaced', ...subject, after });
@@ -67,14 +67,9 @@ export function replacementFailed(
   { failure, counts }: { readonly failure: Failure; readonly counts: boolean },
 ): void {
   const { now } = context.state;
-  if (counts) generation.replacePause = pauseAfter(now, generation.replacePause);
+  if (counts) generation.replacePause = retryAfter(now, generation.replacePause, PAUSE);
   const subject = { generation: generation.id, worker, cause };
   const retryIn = Math.max(0, (generation.replacePause?.at ?? 0) - now);
   report(context, { event: 'worker_replacement_failed', ...subject, retryIn, failure });
   if (counts) noteReplacement(context, generation, { worker, replacement, cause, reason, outcome: 'failed' });
-}
-
-function pauseAfter(now: number, before: Retry | null): Retry {
-  const attempts = (before?.attempts ?? 0) + 1;
-  return { at: now + backoffDelay(PAUSE, attempts - 1), attempts };
 }

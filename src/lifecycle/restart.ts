@@ -78,7 +78,7 @@ export interface Retry {
 const BACKOFF = { initial: 100, factor: 2, max: 10_000 };
 
 /** The next attempt after one more failure: 100 ms after the first, then twice as long each time, at most 10 s. */
-export function retryAfter(now: number, before: Retry | null | undefined): Retry {
+export function retryAfter(now: number, before: Retry | null | undefined, backoff = BACKOFF): Retry {
   const attempts = (before?.attempts ?? 0) + 1;
-  return { at: now + backoffDelay(BACKOFF, attempts - 1), attempts };
+  return { at: now + backoffDelay(backoff, attempts - 1), attempts };
 }

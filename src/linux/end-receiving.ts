@@ -1,5 +1,6 @@
-import { readdirSync, readlinkSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
+import { linkOf } from '../common/files.ts';
 import { Slices } from '../common/slices.ts';
 import { SystemError } from './errors.ts';
 import { tryCall } from './libc.ts';
@@ -42,7 +43,7 @@ export async function endReceiving(
     try {
       for (const number of descriptorNumbers(pid)) {
         if (left.size === 0 || ended >= MAX_ENDED) return ended;
-        const inode = socketInode(linkOf(pid, number));
+        const inode = socketInode(linkOf(`/proc/${pid}/fd/${number}`));
         // Processes can share a connection, which is ended once.
         if (inode !== null && left.delete(inode) && endOne(pidfd, number, inode)) {
           ended += 1;
@@ -99,13 +100,5 @@ function descriptorNumbers(pid: number): number[] {
   } catch {
     // The process has exited.
     return [];
-  }
-}
-
-function linkOf(pid: number, number: number): string | null {
-  try {
-    return readlinkSync(`/proc/${pid}/fd/${number}`);
-  } catch {
-    return null;
   }
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { kernelSetting } from './procfs.ts';
 
 /** TCP_RTO_MAX (include/net/tcp.h): the maximum time between two answers. All times here are seconds. */
 const MAX_PAUSE = 120;
@@ -11,13 +11,8 @@ const SLACK = 2;
  * tcp_synack_retries (tcp(7)): how often the kernel repeats its answer to a client's first packet before it gives up.
  */
 export function synAckRetries(): number {
-  try {
-    const text = readFileSync('/proc/sys/net/ipv4/tcp_synack_retries', 'latin1').trim();
-    return /^\d+$/.test(text) ? Number(text) : DEFAULT_RETRIES;
-  } catch {
-    // A sandbox hides the setting.
-    return DEFAULT_RETRIES;
-  }
+  const text = kernelSetting('net.ipv4.tcp_synack_retries') ?? '';
+  return /^\d+$/.test(text) ? Number(text) : DEFAULT_RETRIES;
 }
 
 /**

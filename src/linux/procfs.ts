@@ -143,3 +143,12 @@ function readOrNull(path: string): Buffer | null {
     return null;
   }
 }
+
+/** A setting of the kernel, `net.ipv4.tcp_synack_retries`; null if this kernel does not have it, or a sandbox hides it. */
+export function kernelSetting(name: string): string | null {
+  return (
+    readOrNull(`/proc/sys/${name.replaceAll('.', '/')}`)
+      ?.toString('latin1')
+      .trim() ?? null
+  );
+}

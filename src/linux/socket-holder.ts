@@ -1,4 +1,5 @@
-import { readdirSync, readlinkSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
+import { linkOf } from '../common/files.ts';
 import { commandLine, processIds } from './procfs.ts';
 import { withSpare } from './spare.ts';
 
@@ -43,13 +44,5 @@ export function descriptorsOf(pid: number | 'self'): { fd: number; link: string 
   } catch {
     // Another user's process, or one that exited meanwhile.
     return [];
-  }
-}
-
-function linkOf(path: string): string | null {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return null;
   }
 }

@@ -1,5 +1,5 @@
-import { realpathSync, type Stats, statSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { realPathOf, statsOf } from '../common/files.ts';
 
 /*
  * Paths as the user wrote them. Node and getcwd(3) resolve symbolic links: a process that was started in
@@ -34,20 +34,4 @@ export function pathAsGiven(real: string, given: string, directory: string = dir
     if (rest.split(sep)[0] !== '..' && realPathOf(candidate) === real) return candidate;
   }
   return real;
-}
-
-function statsOf(path: string): Stats | null {
-  try {
-    return statSync(path);
-  } catch {
-    return null;
-  }
-}
-
-function realPathOf(path: string): string | null {
-  try {
-    return realpathSync(path);
-  } catch {
-    return null;
-  }
 }

@@ -1,4 +1,5 @@
 import type { Timers } from '../common/clock.ts';
+import { errorText } from '../common/errors.ts';
 import type { Fact, HandoverOutcome } from '../lifecycle/facts.ts';
 import { sendDatagram } from '../linux/datagrams.ts';
 
@@ -185,7 +186,7 @@ export class ServiceManager {
       sendDatagram(socket, text);
     } catch (error) {
       // Warns once: a missing manager will stay missing.
-      if (!this.#hasWarned) warn(`notify the service manager at ${socket}: ${(error as Error).message}`);
+      if (!this.#hasWarned) warn(`notify the service manager at ${socket}: ${errorText(error)}`);
       this.#hasWarned = true;
     }
   }

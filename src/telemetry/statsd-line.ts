@@ -1,3 +1,4 @@
+import { decimal } from '../common/duration.ts';
 import type { Metric } from './metrics.ts';
 
 /**
@@ -10,7 +11,7 @@ export function statsdLine(metric: Metric, prefix: string, tags: Readonly<Record
   const all = Object.entries({ ...tags, ...metric.tags })
     .map(([key, value]) => `,${queryEscape(key)}=${queryEscape(value)}`)
     .sort();
-  return `${queryEscape(name)}${all.join('')}:${decimal(metric.value)}|${metric.type}\n`;
+  return `${queryEscape(name)}${all.join('')}:${plainNumber(metric.value)}|${metric.type}\n`;
 }
 
 /**
@@ -24,7 +25,7 @@ function queryEscape(text: string): string {
 }
 
 /** A number without an exponent, which statsd does not accept. */
-function decimal(value: number): string {
+function plainNumber(value: number): string {
   const text = String(value);
-  return text.includes('e') ? value.toFixed(9).replace(/\.?0+$/, '') : text;
+  return text.includes('e') ? decimal(value) : text;
 }

@@ -1,6 +1,6 @@
-import { formatHostPort, type HostPort, parseHostPort } from '../../common/host-port.ts';
+import { formatHostPort, type HostPort, MAX_SOCKET_PATH, parseHostPort } from '../../common/host-port.ts';
 import { type Parsed, quoted } from '../../common/text.ts';
-import { type Address, MAX_SOCKET_PATH, parseAddress } from '../address.ts';
+import { type Address, parseAddress } from '../address.ts';
 
 /** The destination of statsd lines. */
 export type MetricsTarget =

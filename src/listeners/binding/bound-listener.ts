@@ -1,3 +1,4 @@
+import { isStreamNetwork } from '../../common/host-port.ts';
 import type { Address } from '../../config/address.ts';
 import type { ListenerConfig } from '../../config/schema.ts';
 import { listenersOn } from '../../linux/sock_diag.ts';
@@ -282,16 +283,12 @@ function listenAgain(
   config: ListenerConfig,
   own: OwnSockets,
 ): void {
-  if (!isStream(bound.passed ?? config.address)) return;
+  if (!isStreamNetwork((bound.passed ?? config.address).network)) return;
   try {
     for (const { fd } of sockets) if (fd !== null) listenSocket(fd, config.backlog);
   } catch (error) {
     throw explainFailure(config, error, bound.address, own);
   }
-}
-
-function isStream({ network }: { readonly network: string }): boolean {
-  return network.startsWith('tcp') || network === 'unix';
 }
 
 /** The config of a passed socket gets the address that the socket is bound to. */

@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { errorCode } from '../../common/errors.ts';
 import type { ListenerConfig } from '../../config/schema.ts';
 import { SystemError } from '../../linux/errors.ts';
 import { descriptorLimit } from '../../linux/limits.ts';
+import { kernelSetting } from '../../linux/procfs.ts';
 import type { SocketAddress } from '../../linux/sockaddr.ts';
 import { ListenerError, nameAddress } from '../listener-error.ts';
 import { describeHolder, type Holder, nameHolder, type OwnSockets, portHolder } from './holders.ts';
@@ -75,7 +75,7 @@ function inetAdvice(address: InetSocketAddress, code: string, held: () => string
 
 /** Ports from net.ipv4.ip_unprivileged_port_start up are open to all users, for IPv6 too (ip(7)). */
 function lowPortAdvice(port: number): string {
-  const first = Number(readFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'latin1'));
+  const first = Number(kernelSetting('net.ipv4.ip_unprivileged_port_start') ?? 1024);
   if (port >= first) return 'a security module (SELinux, AppArmor) refuses it. Check its log';
   return (
     `ports below ${first} need root or CAP_NET_BIND_SERVICE. Start as root with runtime.user set, ` +

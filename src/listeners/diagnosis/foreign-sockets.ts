@@ -7,7 +7,7 @@ import {
 } from '../../linux/sock_diag.ts';
 import type { InetTarget } from '../binding/resolve.ts';
 import type { ForeignSocket } from '../lanes/lanes.ts';
-import type { ForeignListeners, OwnSockets } from './holders.ts';
+import { type ForeignListeners, isWildcard, type OwnSockets } from './holders.ts';
 
 /** Advice for a service that opens sockets of its own on the address of a listener. */
 export const REUSEPORT_ADVICE =
@@ -79,10 +79,6 @@ function meets(target: InetTarget, other: TcpListener['address']): boolean {
   if (address.family !== other.family)
     return address.family === 'inet6' && address.host === '::' && !ipv6Only;
   return isSameAddress(target, other) || isWildcard(address.host) || isWildcard(other.host);
-}
-
-function isWildcard(host: string): boolean {
-  return host === '0.0.0.0' || host === '::';
 }
 
 function bare(host: string): string {

@@ -105,7 +105,7 @@ export function overlap(one: InetSocketAddress, other: InetSocketAddress): boole
   return one.host === other.host || isWildcard(one.host) || isWildcard(other.host);
 }
 
-function isWildcard(host: string): boolean {
+export function isWildcard(host: string): boolean {
   return host === '0.0.0.0' || host === '::';
 }
 

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import type { ListenerConfig } from '../../config/schema.ts';
+import { kernelSetting } from '../../linux/procfs.ts';
 import type { SocketAddress } from '../../linux/sockaddr.ts';
 import { bindSocket, closeFd, openSocket } from '../../linux/sockets.ts';
 import { ListenerError, nameAddress } from '../listener-error.ts';
@@ -67,12 +67,7 @@ function isLocal(address: InetSocketAddress): boolean {
 
 function takesForeignAddresses(family: 'inet' | 'inet6'): boolean {
   const protocol = family === 'inet' ? 'ipv4' : 'ipv6';
-  try {
-    return readFileSync(`/proc/sys/net/${protocol}/ip_nonlocal_bind`, 'latin1').trim() !== '0';
-  } catch {
-    // This kernel does not have the setting, or a sandbox hides it.
-    return false;
-  }
+  return (kernelSetting(`net.${protocol}.ip_nonlocal_bind`) ?? '0') !== '0';
 }
 
 function isOfAnInterface(host: string): boolean {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { kernelSetting } from '../../linux/procfs.ts';
 import { tcpSocket } from '../../linux/sock_diag.ts';
 import { peekConnection } from '../../linux/socket-state.ts';
 import { bindSocket, closeFd, localAddress, openSocket, peerAddress } from '../../linux/sockets.ts';
@@ -80,9 +80,5 @@ function withoutPeer(fd: number, laneIsSound: () => boolean): ConnectionState {
 
 /** tcp(7): with tcp_abort_on_overflow the kernel resets connections that find the accept queue full. */
 function resetsOnOverflow(): boolean {
-  try {
-    return readFileSync('/proc/sys/net/ipv4/tcp_abort_on_overflow', 'latin1').trim() !== '0';
-  } catch {
-    return false;
-  }
+  return (kernelSetting('net.ipv4.tcp_abort_on_overflow') ?? '0') !== '0';
 }

@@ -1,4 +1,5 @@
 import { Server } from 'node:net';
+import { MAX_TIMER } from '../../common/clock.ts';
 
 export interface DrainOptions {
   /**
@@ -29,8 +30,6 @@ export interface DrainPlan {
 }
 
 const DEFAULT_TIMEOUT = 25_000;
-/** The maximum of a Node timer in ms; a longer timer would fire at once. */
-const MAX_TIMER = 2_147_483_647;
 const KNOWN: readonly string[] = ['timeoutMs', 'idleMs', 'signal'];
 
 /** How an error message shows a value: as text if that is useful, otherwise by its type. */

@@ -1,3 +1,4 @@
+import { MAX_TIMER } from '../../common/clock.ts';
 /**
  * Messages between the primary of a cluster and its workers. Messages with a `cmd` that starts with NODE_ are separate
  * events (`internalMessage`) and do not reach the program's handlers of `message` (child_process, `subprocess.send`).
@@ -13,9 +14,6 @@ export interface DrainMessage {
 
 /** The variable with which the primary passes its specification to a worker of the cluster. */
 export const CLUSTER_WORKER = 'ZERO_CLUSTER_WORKER';
-
-/** The maximum for `setTimeout`, in ms. */
-const MAX_TIMER = 2 ** 31 - 1;
 
 /** Settles as the promise does, or resolves after this time, in ms. */
 export async function within(ms: number, promise: Promise<unknown>): Promise<void> {

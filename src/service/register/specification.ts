@@ -1,3 +1,4 @@
+import { MAX_TIMER } from '../../common/clock.ts';
 import type { Claim, Environment, Self } from '../handed/claim.ts';
 import { readClaims } from '../handed/find-handed.ts';
 import { formatPlace } from '../handed/place.ts';
@@ -26,8 +27,6 @@ export interface Limits {
 
 /** Default if no shutdown timeout is known: shorter than systemd's limit and most others. */
 const DRAIN_TIMEOUT = 25_000;
-/** The maximum for `setTimeout`. */
-const FOR_EVER = 2 ** 31 - 1;
 /** Reserved from the time of an idle connection, to see a request that crosses its close, in ms. */
 const CLOSING = 1_000;
 
@@ -68,7 +67,7 @@ function signalsOf({ ZERO_SHUTDOWN_SIGNAL }: Environment, claims: readonly Claim
 function drainTimeoutOf({ ZERO_SHUTDOWN_TIMEOUT_MS: text }: Environment): number {
   if (text === undefined || !/^\d{1,10}$/.test(text)) return DRAIN_TIMEOUT;
   const timeout = Number(text);
-  return timeout === 0 ? FOR_EVER : Math.min(FOR_EVER, Math.max(timeout * 0.75, timeout - 2_000));
+  return timeout === 0 ? MAX_TIMER : Math.min(MAX_TIMER, Math.max(timeout * 0.75, timeout - 2_000));
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Socket as DatagramSocket } from 'node:dgram';
 import { Server, type Socket } from 'node:net';
+import { formatHostPort } from '../../common/host-port.ts';
 
 /**
  * Node's undocumented handle. There is no public way to a server's descriptor. child_process itself uses `_handle.fd`
@@ -85,7 +86,5 @@ function addressText(server: Server): string {
   const address = server.address();
   if (address === null) return `descriptor ${descriptorOf(server)}`;
   if (typeof address === 'string') return address.replace(/^\0/, '@');
-  return address.family === 'IPv6'
-    ? `[${address.address}]:${address.port}`
-    : `${address.address}:${address.port}`;
+  return formatHostPort({ host: address.address, port: address.port });
 }

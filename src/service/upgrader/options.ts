@@ -1,5 +1,6 @@
 import type { Socket } from 'node:dgram';
 import type { Server } from 'node:net';
+import { MAX_TIMER } from '../../common/clock.ts';
 import type { ProgramOptions } from './program.ts';
 
 /** Options of one upgrade. */
@@ -92,9 +93,6 @@ const KINDS: Readonly<Record<string, Kind>> = {
   writableAll: 'boolean',
   open: 'function',
 };
-
-/** The maximum for setTimeout, in ms. */
-const MAX_TIMER = 2 ** 31 - 1;
 
 const UPGRADER = ['pidFile', 'upgradeTimeoutMs', 'probationMs'];
 const UPGRADE = ['timeoutMs', 'probationMs', 'state', 'executable', 'args', 'environment', 'directory'];

@@ -1,4 +1,5 @@
 import { deserialize, serialize } from 'node:v8';
+import { errorText } from '../../common/errors.ts';
 import { UpgradeError } from '../upgrade-error.ts';
 
 /** Limit for the state, in bytes after structured cloning. */
@@ -31,7 +32,7 @@ function cloned(state: unknown): Buffer {
   try {
     return serialize(state);
   } catch (error) {
-    throw invalid((error as Error).message, error);
+    throw invalid(errorText(error), error);
   }
 }
 

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
+import { shellWord } from '../../common/text.ts';
 import { argumentsOf, processStat } from '../../linux/procfs.ts';
 import { keeperSystem } from '../keeper/keeper-system.ts';
 import { ancestorsOf } from './managed.ts';
@@ -115,11 +116,6 @@ function systemdUnit(cgroup: readonly string[]): OtherManager | null {
     when: 'before',
     command: `mkdir -p ${dropIn} && printf '[Service]\\nRestart=no\\n' > ${dropIn}/zero.conf && ${systemctl} daemon-reload && ${systemctl} disable ${shellWord(unit)}`,
   };
-}
-
-/** Text as one word of a shell. The text comes from the service, and root may run the command. */
-function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 function ancestorAt(pid: number): Ancestor {

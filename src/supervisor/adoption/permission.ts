@@ -1,5 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { ownerOf } from '../../linux/procfs.ts';
+import { kernelSetting, ownerOf } from '../../linux/procfs.ts';
 import { lookupUser } from '../../linux/users.ts';
 
 /** A running service cannot be adopted. The message says why and what to do. The service is unchanged. */
@@ -52,9 +51,6 @@ export function adviceFor({ access, uid, owner, scope }: Refusal): string {
 }
 
 function ptraceScope(): number | null {
-  try {
-    return Number(readFileSync('/proc/sys/kernel/yama/ptrace_scope', 'latin1'));
-  } catch {
-    return null;
-  }
+  const text = kernelSetting('kernel.yama.ptrace_scope');
+  return text === null ? null : Number(text);
 }

@@ -1,6 +1,7 @@
-import { renameSync, rmSync } from 'node:fs';
+import { renameSync } from 'node:fs';
 import path from 'node:path';
 import { now } from '../../common/clock.ts';
+import { removeFile } from '../../common/files.ts';
 import { writeOwnFile } from '../../linux/files/own-files.ts';
 import { bootId, processStat } from '../../linux/procfs.ts';
 import { withSpare } from '../../linux/spare.ts';
@@ -143,14 +144,5 @@ export class StateFile {
     const text = this.#textOf(newest);
     this.#vault()?.writeState(text, this.#sequence);
     this.replace(text);
-  }
-}
-
-/** A file that cannot be removed (EROFS) is recognized as stale by its boot id and process. */
-function removeFile(file: string): void {
-  try {
-    rmSync(file, { force: true });
-  } catch {
-    // The disk has become read-only.
   }
 }

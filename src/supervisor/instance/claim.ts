@@ -1,6 +1,7 @@
 import { closeSync, constants, ftruncateSync, readSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { MAX_SOCKET_PATH } from '../../common/host-port.ts';
 import {
   makeOwnDirectory,
   openOwnFile,
@@ -17,7 +18,6 @@ import { type Instance, InstanceError } from './instance.ts';
  * many.
  */
 const MAX_SOCKET_NAME = '/notify/000000.000.000'.length;
-const MAX_SOCKET_PATH = 107;
 
 const ANOTHER = 'set application.runtime_directory to one that this user may write';
 const ADVICE: Readonly<Record<string, string>> = {

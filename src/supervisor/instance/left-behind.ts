@@ -1,7 +1,8 @@
 import path from 'node:path';
-import { errorCode } from '../../common/errors.ts';
+import { errorCode, errorText } from '../../common/errors.ts';
 import { readOwnFile } from '../../linux/files/own-files.ts';
 import { bootId, processStat } from '../../linux/procfs.ts';
+import { isStillRunning } from '../../workers/processes/descendants.ts';
 import type { Instance } from './instance.ts';
 
 /** A service whose supervisor exited without stopping it. */
@@ -26,7 +27,7 @@ export async function leftBehindIn({
     text = readOwnFile(file);
   } catch (error) {
     const isMissing = errorCode(error) === 'ENOENT';
-    return isMissing ? null : { problem: `${file}: ${(error as Error).message}` };
+    return isMissing ? null : { problem: `${file}: ${errorText(error)}` };
   }
   // The schemas are needed only after a crash.
   const { readState } = await import('../state-format/read.ts');
@@ -44,6 +45,5 @@ export async function leftBehindIn({
 
 /** Whether a process runs. A zombie holds no address any more, and init may reap it late. */
 export function isRunning(pid: number, startTime: number): boolean {
-  const stat = processStat(pid);
-  return stat !== null && stat.startTime === startTime && stat.state !== 'Z';
+  return isStillRunning(processStat(pid), startTime);
 }

@@ -1,16 +1,8 @@
-import {
-  existsSync,
-  lstatSync,
-  readdirSync,
-  readlinkSync,
-  type Stats,
-  statSync,
-  symlinkSync,
-  unlinkSync,
-} from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readlinkSync, symlinkSync, unlinkSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { isSystemFailure } from '../../common/errors.ts';
+import { statsOf } from '../../common/files.ts';
 import { makeOwnDirectory } from '../../linux/files/own-files.ts';
 
 /*
@@ -114,7 +106,7 @@ function removeDeadLinks(links: string): void {
 function loginPlace({ uid, environment }: Owner): string | null {
   const { XDG_RUNTIME_DIR: base } = environment;
   if (!base) return null;
-  const owner = statOf(base)?.uid;
+  const owner = statsOf(base)?.uid;
   return owner === undefined || owner === uid ? path.join(base, 'zero') : null;
 }
 
@@ -165,13 +157,5 @@ function isOwnDirectory(directory: string, uid: number): boolean {
     return stats.isDirectory() && (stats.uid === uid || stats.uid === 0);
   } catch {
     return false;
-  }
-}
-
-function statOf(file: string): Stats | undefined {
-  try {
-    return statSync(file);
-  } catch {
-    return undefined;
   }
 }

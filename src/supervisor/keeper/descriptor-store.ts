@@ -1,3 +1,4 @@
+import { errorText } from '../../common/errors.ts';
 import { sendDatagram } from '../../linux/datagrams.ts';
 import { inodeOf } from '../../linux/sockets.ts';
 import type { KeptSocket } from '../../listeners/listeners.ts';
@@ -36,7 +37,7 @@ export class DescriptorStore {
     } catch (error) {
       // Warns once: a missing manager will stay missing.
       if (!this.#hasWarned)
-        this.#warn(`store sockets with the service manager at ${this.#socket}: ${(error as Error).message}`);
+        this.#warn(`store sockets with the service manager at ${this.#socket}: ${errorText(error)}`);
       this.#hasWarned = true;
     }
   }

@@ -1,4 +1,5 @@
-import type { ProcessIdentity } from '../../linux/procfs.ts';
+import type { Kernel } from '../../linux/kernel.ts';
+import type { ProcessIdentity, ProcessStat } from '../../linux/procfs.ts';
 import { isKeeper } from './keeper-script.ts';
 import type { KeeperSystem } from './keeper-system.ts';
 
@@ -19,10 +20,9 @@ export function findKeepers(
   runtimeDirectory: string,
   { kernel, uid, ownerOf }: Pick<KeeperSystem, 'kernel' | 'uid' | 'ownerOf'>,
 ): FoundKeepers {
-  const alike = kernel
-    .listProcesses()
-    .filter(({ pid, session, state }) => pid === session && state !== 'Z')
-    .filter(({ pid }) => isKeeper(kernel.argumentsOf(pid), runtimeDirectory));
+  const alike = sessionLeaders(kernel).filter(({ pid }) =>
+    isKeeper(kernel.argumentsOf(pid), runtimeDirectory),
+  );
   const keepers = alike.filter(({ pid }) => ownerOf(pid) === uid);
   return {
     keepers: keepers
@@ -30,4 +30,9 @@ export function findKeepers(
       .sort((one, other) => other.startTime - one.startTime || other.pid - one.pid),
     imitations: alike.filter((one) => !keepers.includes(one)).map(({ pid }) => pid),
   };
+}
+
+/** The processes that lead a session and have not exited. */
+export function sessionLeaders(kernel: Pick<Kernel, 'listProcesses'>): ProcessStat[] {
+  return kernel.listProcesses().filter(({ pid, session, state }) => pid === session && state !== 'Z');
 }

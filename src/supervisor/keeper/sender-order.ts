@@ -1,6 +1,8 @@
-import { constants, openSync, rmSync, writeSync } from 'node:fs';
+import { constants, openSync, writeSync } from 'node:fs';
 import path from 'node:path';
+import { removeFile } from '../../common/files.ts';
 import { ownProgram } from '../../common/own-program.ts';
+import { shellWord } from '../../common/text.ts';
 import type { ProcessIdentity } from '../../linux/procfs.ts';
 import { FIFO_FD } from './keeper-script.ts';
 import type { KeeperSystem } from './keeper-system.ts';
@@ -31,7 +33,7 @@ export async function askSender(
   try {
     const gid = process.getegid?.() ?? 0;
     socket = kernel.createDatagramSocket(socketPath, { uid, gid, mode: 0o600 });
-    const command = [...ownProgram('lane-sender', import.meta.url), socketPath].map(quote).join(' ');
+    const command = [...ownProgram('lane-sender', import.meta.url), socketPath].map(shellWord).join(' ');
     // NODE_OPTIONS of the service must not affect this program.
     writeOwnFile(script, `unset NODE_OPTIONS\nexec ${command}\n`);
     // The keeper has a reading end, so this open does not wait (fifo(7)). The name of the FIFO may no longer exist.
@@ -82,17 +84,4 @@ function receiveAll(
       }
     });
   });
-}
-
-/** A word quoted for a shell. */
-function quote(word: string): string {
-  return `'${word.replaceAll("'", "'\\''")}'`;
-}
-
-function removeFile(file: string): void {
-  try {
-    rmSync(file, { force: true });
-  } catch {
-    // The disk has become read-only.
-  }
 }

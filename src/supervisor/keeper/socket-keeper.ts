@@ -1,5 +1,6 @@
-import { constants, openSync, readlinkSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
+import { constants, openSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
+import { linkOf, removeFile } from '../../common/files.ts';
 import type { ExitStatus } from '../../lifecycle/facts.ts';
 import { openOwnFile } from '../../linux/files/own-files.ts';
 import type { Kernel } from '../../linux/kernel.ts';
@@ -241,21 +242,4 @@ function openFifo(file: string): number {
   rmSync(file, { force: true });
   makeFifo(file, 0o600);
   return openOwnFile(file, constants.O_RDWR);
-}
-
-function linkOf(file: string): string | null {
-  try {
-    return readlinkSync(file);
-  } catch {
-    return null;
-  }
-}
-
-/** On a read-only disk the file stays. Its process shows that it is stale. */
-function removeFile(file: string): void {
-  try {
-    rmSync(file, { force: true });
-  } catch {
-    // EROFS, EACCES.
-  }
 }

@@ -3,12 +3,15 @@ import { isOutOfReach } from '../../common/errors.ts';
 import type { WorkerKey } from '../../lifecycle/events.ts';
 import { isAdopted } from '../../lifecycle/lane.ts';
 import type { State } from '../../lifecycle/state.ts';
-import type { ProcessIdentity, ProcessStat } from '../../linux/procfs.ts';
+import type { ProcessIdentity } from '../../linux/procfs.ts';
 import { NOTIFY_VARIABLES } from '../../workers/conventions/notify.ts';
+import { isAlive } from '../../workers/processes/descendants.ts';
 import type { Instance } from '../instance/instance.ts';
+import { sessionLeaders } from '../keeper/find-keepers.ts';
 import type { KeeperSystem } from '../keeper/keeper-system.ts';
 import { commandIn, hookIn } from '../run/running-commands.ts';
 import type { RecoveredProcess } from '../run/worker-parts.ts';
+import { notifyPath } from '../run/worker-parts.ts';
 import type { SavedState } from '../state-format/read.ts';
 
 /* The processes of a dead supervisor: recorded ones, and others. */
@@ -30,14 +33,14 @@ export interface Evidence {
   readonly imitations: Set<number>;
 }
 
-export function isAlive(
+export function presenceOf(
   { pid, startTime }: ProcessIdentity,
   { kernel }: ProcessSystem,
 ): 'alive' | 'gone' | 'other' {
   const stat = kernel.processStat(pid);
   if (stat === null) return 'gone';
   if (stat.startTime !== startTime) return 'other';
-  return stat.state === 'Z' || stat.state === 'X' ? 'gone' : 'alive';
+  return isAlive(stat) ? 'alive' : 'gone';
 }
 
 export function recordedProcesses(saved: SavedState, state: State): RecoveredProcess[] {
@@ -86,11 +89,11 @@ export function straysOf(
   const wanted = new Map(
     workersOf(state)
       .filter(({ life }) => life.name === 'spawning')
-      .map(({ key }) => [notifyPath(instance, key), key]),
+      .map(({ key }) => [notifyPath(instance.runtimeDirectory, key), key]),
   );
   if (wanted.size === 0) return [];
   const isKnown = new Set(known.map(({ pid }) => pid));
-  return sessionLeaders(system).flatMap(({ pid, startTime }) => {
+  return sessionLeaders(system.kernel).flatMap(({ pid, startTime }) => {
     const key = isKnown.has(pid) ? undefined : wanted.get(notifyOf(pid, evidence, system) ?? '');
     const place = key && placeOf(state, key);
     return place ? [{ key, pid, startTime, session: pid, ...place, pipes: NO_PIPES }] : [];
@@ -111,7 +114,7 @@ export function unknownOf(
   evidence: Evidence,
   system: ProcessSystem,
 ): Unknown[] {
-  return sessionLeaders(system).flatMap(({ pid, startTime }) => {
+  return sessionLeaders(system.kernel).flatMap(({ pid, startTime }) => {
     const key = keyIn(notifyOf(pid, evidence, system), instance);
     return key !== null && isNewer(key, state) ? [{ pid, startTime, generation: key.generation }] : [];
   });
@@ -134,7 +137,7 @@ function keyIn(notify: string | null, instance: DeadInstance): WorkerKey | null 
     .split('.')
     .map(Number);
   const key = { generation, worker, incarnation };
-  return notify === notifyPath(instance, key) ? key : null;
+  return notify === notifyPath(instance.runtimeDirectory, key) ? key : null;
 }
 
 /** Continues the numbers after the unknown generations, because zero never uses a number twice. */
@@ -151,7 +154,7 @@ export function survivorsOf(instance: DeadInstance, system: ProcessSystem): numb
     sockets: new Set<number>(),
     imitations: new Set<number>(),
   };
-  return sessionLeaders(system)
+  return sessionLeaders(system.kernel)
     .filter(({ pid }) => notifyOf(pid, evidence, system)?.startsWith(folder))
     .map(({ pid }) => pid);
 }
@@ -175,7 +178,7 @@ export function strayCommandsOf(
   );
   const commands: ProcessIdentity[] = [];
   const found: { hook: number; process: ProcessIdentity }[] = [];
-  for (const { pid, startTime } of sessionLeaders(system)) {
+  for (const { pid, startTime } of sessionLeaders(system.kernel)) {
     const environment = environmentOf(pid, system);
     const hook = hookIn(environment, runtimeDirectory);
     // Hooks run as zero's own user. A handover waits for them, so no other user's process may count as one.
@@ -184,17 +187,6 @@ export function strayCommandsOf(
     if ((commandIn(environment, runtimeDirectory) ?? 0) >= next) commands.push({ pid, startTime });
   }
   return { commands, hooks: found };
-}
-
-function sessionLeaders({ kernel }: ProcessSystem): ProcessStat[] {
-  return kernel.listProcesses().filter(({ pid, session, state }) => pid === session && state !== 'Z');
-}
-
-function notifyPath(
-  { runtimeDirectory }: DeadInstance,
-  { generation, worker, incarnation }: WorkerKey,
-): string {
-  return path.join(runtimeDirectory, 'notify', `${generation}.${worker}.${incarnation}`);
 }
 
 /** The notify socket of a process that may be a worker of this instance; null for any other. */

@@ -1,6 +1,7 @@
 import type { Fact } from '../../lifecycle/facts.ts';
 import type { ProcessIdentity } from '../../linux/procfs.ts';
 import type { ReadState, SavedState, StateProblem } from '../state-format/read.ts';
+import { warning } from './recorded-file.ts';
 
 /* Decides how a starting supervisor uses the state of an earlier one. */
 
@@ -79,8 +80,4 @@ function withoutState(problems: readonly StateProblem[], { keeper, survivors }: 
 
 function setAside(reason: string): Judgement {
   return { verdict: 'start', aside: { reason, damaged: false } };
-}
-
-function warning(message: string): Fact {
-  return { event: 'warning', about: 'state', message };
 }

@@ -9,7 +9,7 @@ import {
   rmSync,
 } from 'node:fs';
 import path from 'node:path';
-import { errorCode } from '../../common/errors.ts';
+import { errorCode, errorText } from '../../common/errors.ts';
 import type { Fact } from '../../lifecycle/facts.ts';
 import type { ReadState } from '../state-format/read.ts';
 
@@ -70,7 +70,7 @@ export function setAside(
     for (const name of old.slice(0, -KEPT)) rmSync(path.join(folder, name), { force: true });
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return [];
-    return [warning(`${file}: ${reason}. It cannot be moved away: ${(error as Error).message}`)];
+    return [warning(`${file}: ${reason}. It cannot be moved away: ${errorText(error)}`)];
   }
   return [{ event: 'state_set_aside', file: aside, reason, damaged }];
 }

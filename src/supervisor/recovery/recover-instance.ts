@@ -14,8 +14,8 @@ import { commandsIn, hooksIn } from './continued.ts';
 import {
   behind,
   type DeadInstance,
-  isAlive,
   missingOf,
+  presenceOf,
   recordedProcesses,
   strayCommandsOf,
   straysOf,
@@ -79,7 +79,7 @@ async function recover(
   const inMemory: ReadState | null = vault?.state ? readState(vault.state.text, expected) : null;
   const judgement = judge(onDisk, inMemory, {
     pidNamespace: system.pidNamespace,
-    isAlive: (process) => isAlive(process, system),
+    isAlive: (process) => presenceOf(process, system),
     keeper: running[0] ?? null,
     isUpgrade: by === 'upgrade',
     survivors: () => survivorsOf(instance, system),

@@ -1,3 +1,4 @@
+import { MAX_TIMER } from '../../common/clock.ts';
 import type { Effect } from '../../lifecycle/effects.ts';
 import type { Event } from '../../lifecycle/events.ts';
 import { initialState, type State } from '../../lifecycle/state.ts';
@@ -40,11 +41,6 @@ export interface EngineOptions {
    */
   readonly settled: (state: State, happened: boolean) => void;
 }
-
-/**
- * setTimeout takes a signed 32-bit number of milliseconds. When this timer fires, a later deadline is checked again.
- */
-const MAX_TIMER = 2 ** 31 - 1;
 
 /** After an exception in a step its deadline remains. Without a pause the timer would fire again at once. */
 const PAUSE_AFTER_FAILURE = 1_000;

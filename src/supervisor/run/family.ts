@@ -1,7 +1,7 @@
 import type { Kernel } from '../../linux/kernel.ts';
 import type { ProcessIdentity } from '../../linux/procfs.ts';
 import { type Delivery, joinDeliveries, NOBODY, signalOnce } from '../../workers/processes/delivery.ts';
-import { descendantsOf, isAlive } from '../../workers/processes/descendants.ts';
+import { descendantsOf, isStillRunning } from '../../workers/processes/descendants.ts';
 
 /** Processes that belong to a worker, in any session. */
 export interface Family {
@@ -52,7 +52,6 @@ export class Descendants implements Family {
   }
 
   #runs({ pid, startTime }: ProcessIdentity): boolean {
-    const stat = this.#kernel.processStat(pid);
-    return stat !== null && stat.startTime === startTime && isAlive(stat);
+    return isStillRunning(this.#kernel.processStat(pid), startTime);
   }
 }

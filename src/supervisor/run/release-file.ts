@@ -1,5 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
-import { type FileRecord, type ReleaseRecord, statsOf } from '../../history/release-record.ts';
+import { statsOf } from '../../common/files.ts';
+import type { FileRecord, ReleaseRecord } from '../../history/release-record.ts';
 import { kindOfExecutable } from '../../workers/spawning/interpreter.ts';
 import type { Release } from '../../workers/spawning/release.ts';
 

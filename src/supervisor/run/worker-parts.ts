@@ -241,15 +241,19 @@ function remaining(
   return [...found.session, ...found.orphans];
 }
 
+/** The path of the notify socket of a process. It identifies the process in its environment. */
+export function notifyPath(runtimeDirectory: string, { generation, worker, incarnation }: WorkerKey): string {
+  return path.join(runtimeDirectory, 'notify', `${generation}.${worker}.${incarnation}`);
+}
+
 function openNotify(
-  { generation, worker, incarnation }: WorkerKey,
+  key: WorkerKey,
   { user }: Prepared,
   { kernel, runtimeDirectory, report }: WorkerContext,
 ): NotifySocket {
-  const name = `${generation}.${worker}.${incarnation}`;
   const owner = user ?? { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
   const warn = (message: string) => report({ event: 'warning', about: 'notify', message });
-  return new NotifySocket({ kernel, path: path.join(runtimeDirectory, 'notify', name), owner, warn });
+  return new NotifySocket({ kernel, path: notifyPath(runtimeDirectory, key), owner, warn });
 }
 
 function outputOptions(

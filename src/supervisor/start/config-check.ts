@@ -2,7 +2,7 @@ import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:
 import { networkInterfaces } from 'node:os';
 import path from 'node:path';
 import { findCommand } from '../../common/find-command.ts';
-import { MAX_SOCKET_PATH } from '../../config/address.ts';
+import { MAX_SOCKET_PATH } from '../../common/host-port.ts';
 import { adviceOn, type Config, type Finding, type Path, wrongValue } from '../../config/index.ts';
 import { isSteered } from '../../config/steering.ts';
 import { lanesNeeded } from '../../lifecycle/lane.ts';

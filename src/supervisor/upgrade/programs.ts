@@ -1,5 +1,6 @@
-import { closeSync, existsSync, openSync, readSync, realpathSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import path from 'node:path';
+import { realPathOf } from '../../common/files.ts';
 import { findCommand } from '../../common/find-command.ts';
 import { isStandalone } from '../../common/own-program.ts';
 import type { OwnCommand } from '../start/own-command.ts';
@@ -73,12 +74,4 @@ function isElf(file: string): boolean {
 /** Program and script, for messages. */
 export function titleOf({ node, script }: Program): string {
   return node === null ? script : `${node} ${script}`;
-}
-
-function realPathOf(file: string): string | null {
-  try {
-    return realpathSync(file);
-  } catch {
-    return null;
-  }
 }

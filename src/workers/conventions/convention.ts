@@ -1,3 +1,4 @@
+import { isStreamNetwork } from '../../common/host-port.ts';
 import type { Address } from '../../config/address.ts';
 import type { SocketAddress } from '../../linux/sockaddr.ts';
 
@@ -38,6 +39,5 @@ export type Variables = Readonly<Record<string, string>>;
 
 /** Whether connections are accepted from the socket. */
 export function isStream(listener: WorkerListener): boolean {
-  const { network } = listener.config.address;
-  return network === 'unix' || network.startsWith('tcp');
+  return isStreamNetwork(listener.config.address.network);
 }

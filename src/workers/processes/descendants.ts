@@ -55,3 +55,8 @@ export function isRunning(kernel: ProcessCalls, pid: number): boolean {
 export function isAlive({ state }: ProcessStat): boolean {
   return state !== 'Z' && state !== 'X';
 }
+
+/** Whether a process is still the one that was started at this time, and has not exited. A zombie holds nothing. */
+export function isStillRunning(stat: ProcessStat | null, startTime: number): boolean {
+  return stat !== null && stat.startTime === startTime && isAlive(stat);
+}

@@ -5,7 +5,7 @@ import type { Reaped } from '../../linux/processes.ts';
 import type { ProcessStat } from '../../linux/procfs.ts';
 import type { Watch } from '../../linux/reactor.ts';
 import { type Delivery, NOBODY, signalOnce, signalThrough } from './delivery.ts';
-import { isAlive } from './descendants.ts';
+import { isStillRunning } from './descendants.ts';
 import { exitStatusOf, usageOf } from './wait-status.ts';
 
 /** Called once, when the process has exited. `usage` is null if the process was not a child. */
@@ -104,10 +104,7 @@ export class ProcessTable {
    * @param startTime in clock ticks since boot; it and the pid together identify the process
    */
   adoptForeign(pid: number, startTime: number, onExit: OnExit): boolean {
-    const isMeant = () => {
-      const stat = this.#kernel.processStat(pid);
-      return stat !== null && stat.startTime === startTime && isAlive(stat);
-    };
+    const isMeant = () => isStillRunning(this.#kernel.processStat(pid), startTime);
     if (!isMeant()) return false;
     let watch: { close(): void };
     try {

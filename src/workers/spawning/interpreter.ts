@@ -1,5 +1,5 @@
-import { closeSync, openSync, readSync } from 'node:fs';
 import { basename } from 'node:path';
+import { readHead } from './script.ts';
 
 // Programs that are installed once and run the files in their arguments.
 const INTERPRETERS =
@@ -17,18 +17,7 @@ export function kindOfExecutable(
   return args.length > 0 && INTERPRETERS.test(basename(executable)) ? 'interpreter' : 'program';
 }
 
+/** An unreadable file may still be executed: that does not require read permission. */
 function beginsAsScript(path: string): boolean {
-  let fd: number;
-  try {
-    fd = openSync(path, 'r');
-  } catch {
-    // Executing does not require read permission.
-    return false;
-  }
-  try {
-    const head = Buffer.alloc(2);
-    return readSync(fd, head, 0, 2, 0) === 2 && head.toString('latin1') === '#!';
-  } finally {
-    closeSync(fd);
-  }
+  return readHead(path)?.subarray(0, 2).toString('latin1') === '#!';
 }

@@ -1,3 +1,4 @@
+import { shellWord } from '../../common/text.ts';
 import type { RuntimeConfig } from '../../config/schema.ts';
 import type { Tools } from './commands.ts';
 import { type Environment, toEntries, toEntry } from './environment.ts';
@@ -178,7 +179,7 @@ function dashScript(request: LaunchRequest, carried: readonly string[]): string 
 function envScript(request: LaunchRequest, tools: Tools): string {
   const added = ['PWD', 'OLDPWD', 'SHLVL', '_', ...(request.environment.has('PATH') ? [] : ['PATH'])];
   const unset = added.map((name) => `-u ${name}`).join(' ');
-  const exec = `${pidVariables(request)}exec ${quote(tools.find('env'))} ${unset} -- "$@"`;
+  const exec = `${pidVariables(request)}exec ${shellWord(tools.find('env'))} ${unset} -- "$@"`;
   return [...umaskCommand(request), exec].join('; ');
 }
 
@@ -207,8 +208,4 @@ function wantsWatchdogPid({ watchdogPid = false, environment }: LaunchRequest): 
 /** A LISTEN_PID in the config stays unchanged. */
 function wantsListenPid(request: LaunchRequest): boolean {
   return request.listenPid && !request.environment.has('LISTEN_PID');
-}
-
-function quote(path: string): string {
-  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }

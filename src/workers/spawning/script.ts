@@ -34,7 +34,8 @@ function interpreterProblem(interpreter: string, directory: string): string | nu
   }
 }
 
-function readHead(path: string): Buffer | null {
+/** The first bytes of a file; null if it cannot be read. */
+export function readHead(path: string): Buffer | null {
   let fd: number;
   try {
     fd = openSync(path, 'r');

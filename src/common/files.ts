@@ -1,0 +1,29 @@
+import { readlinkSync, realpathSync, rmSync, type Stats, statSync } from 'node:fs';
+
+/** The stats of the target of a path; null if it does not exist or is not accessible. */
+export function statsOf(path: string): Stats | null {
+  return orNull(() => statSync(path));
+}
+
+/** The path without symbolic links; null if it does not exist or is not accessible. */
+export function realPathOf(path: string): string | null {
+  return orNull(() => realpathSync(path));
+}
+
+/** The target of a symbolic link as it is written; null for any other file, or if it is not accessible. */
+export function linkOf(path: string): string | null {
+  return orNull(() => readlinkSync(path));
+}
+
+/** Removes a file if that is possible: on a read-only file system the file stays (EROFS). */
+export function removeFile(path: string): void {
+  orNull(() => rmSync(path, { force: true }));
+}
+
+function orNull<Result>(read: () => Result): Result | null {
+  try {
+    return read();
+  } catch {
+    return null;
+  }
+}
