@@ -11,9 +11,9 @@ export async function freeAddress(): Promise<string> {
 }
 
 /**
- * A TCP port that nobody has on a host at the moment, for a program that takes it soon. It is below the ports of
- * outgoing connections (ip_local_port_range, ip(7)): such a connection in TIME_WAIT can keep others from its port.
- * @param host left out: every address
+ * A TCP port that is free on a host at the moment, for a program that binds it soon. The port is below the ports of
+ * outgoing connections (ip_local_port_range, ip(7)): such a connection in TIME_WAIT can block its port.
+ * @param host omitted: every address
  */
 export async function freePort(host?: string): Promise<number> {
   for (;;) {
@@ -22,7 +22,7 @@ export async function freePort(host?: string): Promise<number> {
   }
 }
 
-/** False where a socket of the host has the port. Rejects for any other failure. */
+/** False if a socket of the host uses the port. Rejects for any other failure. */
 function isFree(host: string | undefined, port: number): Promise<boolean> {
   const server = createServer();
   return new Promise((resolve, reject) => {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** Stops a process where it is; resolves when nothing of it runs any more: state T of /proc/PID/stat (proc_pid_stat(5)). */
+/** Stops a process. Resolves when it has stopped: state T of /proc/PID/stat (proc_pid_stat(5)). */
 export async function freeze({ pid }: { readonly pid: number }): Promise<void> {
   process.kill(pid, 'SIGSTOP');
   for (;;) {

@@ -164,7 +164,7 @@ describe('the dashboard in a browser', () => {
     const { zero } = await startServing(t, { application: { admin: { address } } });
     await zero.fact('admin_listening');
     const browser = await startChromium(t, program);
-    // A minute of silence in three seconds: longer than the time between two readings.
+    // A minute without messages, in three seconds: longer than the time between two readings.
     const page = await browser.open(`http://${address}/`, { clock: 20 });
     await page.shows(/Generation 1 serves\./);
     await freeze({ pid: zero.process.pid ?? 0 });
@@ -212,7 +212,7 @@ describe('zero dashboard', () => {
     assert.ok(first && second);
     const { zero } = await first;
     await second;
-    // Whatever another user writes where root looks.
+    // Files of another user in a directory that root reads.
     const strange = join(folder, `zero-${process.geteuid?.()}`, 'strange');
     mkdirSync(strange, { recursive: true });
     const record = { version: 1, name: 'bad\ud800name', pid: 1, config_file: null, control_socket: '/none' };

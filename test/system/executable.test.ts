@@ -98,7 +98,7 @@ describe('the executable', () => {
       const folder = temporaryFolder(t);
       const program = join(folder, 'server.js');
       const home = join(folder, 'home');
-      // Root may write anywhere, but not below a file.
+      // Root may write to any directory, but not below a file.
       writeFileSync(home, '');
       const nowhere = { HOME: home, XDG_RUNTIME_DIR: folder, XDG_STATE_HOME: home };
       for (const environment of [{}, nowhere]) {
@@ -119,7 +119,7 @@ describe('the executable', () => {
         assert.deepEqual(await zero.exited, { code: 0, signal: null });
       }
       assert.equal(readdirSync(join(folder, 'zero')).filter((one) => one.startsWith('.register-')).length, 1);
-      // A config would outlive what is written there.
+      // The config of `zero init` outlives the runtime directory, so the module needs another one.
       const args = ['init', '--listen', '127.0.0.1:0', '--', process.execPath, program];
       const { code, stderr } = await runZero(t, {
         folder,
@@ -154,7 +154,7 @@ describe('the executable', () => {
   });
 });
 
-/** Runs the executable as an ordinary user, whose folder this becomes. */
+/** Runs the executable as an ordinary user, who gets the directory. */
 function asUser(folder: string): [string, ...string[]] {
   if (process.geteuid?.() !== 0) return [executableFile()];
   chownSync(folder, 65534, 65534);

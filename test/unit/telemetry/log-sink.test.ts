@@ -4,7 +4,7 @@ import { openLogSink } from '../../../src/telemetry/log-sink.ts';
 import type { WriteDone, WriteTarget } from '../../../src/writing/target.ts';
 import { manualTimers } from './manual-timers.ts';
 
-/** A reader that takes as many bytes as the test gives it room for. */
+/** A reader that accepts as many bytes as the test allows. */
 function reader(room = Number.POSITIVE_INFINITY) {
   const state = { room, text: '', error: '', closed: false };
   const writeNow = (chunk: Buffer): number => {
