@@ -242,6 +242,14 @@ describe('zero dashboard', () => {
     await eventsUntil(address, `${paths[0]}events`, /event: log[\s\S]*worker_ready/);
     zero.process.kill('SIGKILL');
     await Promise.all([lost, own]);
+    // A command that has never known it.
+    const otherAddress = await freeAddress();
+    const other = startCommand(t, null, ['dashboard', '--listen', otherAddress], environment);
+    await other.shown(`http://${otherAddress}/`);
+    const killed = await ask(otherAddress, '/');
+    assert.match(killed.body, new RegExp(`${names[0]}</a></h2>.*has ended, and its service still runs: pid`));
+    other.signal('SIGTERM');
+    assert.equal((await other.finished).code, 0);
 
     command.signal('SIGINT');
     const { code, stderr } = await command.finished;

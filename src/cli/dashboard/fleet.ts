@@ -7,7 +7,6 @@ import type { Timers } from '../../common/clock.ts';
 import { ClientError } from '../../control/client-error.ts';
 import type { Feed } from '../../http/follower.ts';
 import { userName } from '../../linux/users.ts';
-import { clientOf } from '../instances/overview.ts';
 import type { Instance } from '../instances/record.ts';
 import { fleetPage, fleetSections, type Shown, silentHeadline } from './overview.ts';
 import { remoteSource } from './remote.ts';
@@ -59,7 +58,7 @@ export class Fleet {
       if (found.get(key)?.controlSocket !== instance.controlSocket) this.#members.delete(key);
     for (const [key, instance] of found) {
       if (this.#members.has(key)) continue;
-      const dashboard = new LiveDashboard(remoteSource(clientOf(instance)), this.#timers, SHARES);
+      const dashboard = new LiveDashboard(remoteSource(instance), this.#timers, SHARES);
       this.#members.set(key, { instance, dashboard });
     }
   }

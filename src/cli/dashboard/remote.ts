@@ -3,6 +3,8 @@ import type { DashboardEvents, DashboardSource } from '../../admin/dashboard/sou
 import type { ControlClient } from '../../control/client.ts';
 import type { LoggedEvent } from '../../control/event-log.ts';
 import { createRedact } from '../../telemetry/redact.ts';
+import { clientOf, statusOf } from '../instances/overview.ts';
+import type { Instance } from '../instances/record.ts';
 
 /** Limits for stored events and their characters, the same as in a supervisor. */
 const MAX_EVENTS = 1024;
@@ -110,7 +112,8 @@ class RemoteEvents implements DashboardEvents {
 }
 
 /** The data of a dashboard for one instance, read over its control socket. */
-export function remoteSource(client: ControlClient): DashboardSource {
+export function remoteSource(instance: Instance): DashboardSource {
+  const client = clientOf(instance);
   const events = new RemoteEvents(client);
   let viewers = 0;
   return {
@@ -118,7 +121,7 @@ export function remoteSource(client: ControlClient): DashboardSource {
     status: async () => {
       if (viewers === 0) await events.load();
       else await events.loaded();
-      return client.status(undefined, { connections: true });
+      return statusOf(instance);
     },
     timeline: async () => {
       const { generations, handovers = [] } = await client.history();

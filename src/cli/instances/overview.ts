@@ -2,7 +2,7 @@ import { type ControlClient, controlClient } from '../../control/client.ts';
 import { ClientError } from '../../control/client-error.ts';
 import type { GenerationStatus, StatusDocument } from '../../control/protocol.ts';
 import { userName } from '../../linux/users.ts';
-import { leftBehindIn } from '../../supervisor/instance/left-behind.ts';
+import { type LeftBehind, leftBehindIn } from '../../supervisor/instance/left-behind.ts';
 import { version } from '../version.ts';
 import type { Instance } from './record.ts';
 
@@ -162,8 +162,24 @@ async function ofKilled(instance: Instance): Promise<Overview | null> {
   const left = await leftBehindIn(instance);
   if (left === null || 'problem' in left) return null;
   const running = left.running.length;
-  const problem = `zero (pid ${left.pid}) has ended, and its service still runs: pid ${left.running.join(', ')}`;
+  const problem = killedText(left);
   return { ...unknown(instance), state: 'killed', problem, workers: { up: running, total: running } };
+}
+
+function killedText({ pid, running }: LeftBehind): string {
+  return `zero (pid ${pid}) has ended, and its service still runs: pid ${running.join(', ')}`;
+}
+
+/** Asks for the status. Rejects with ClientError, which describes also a service whose supervisor was killed. */
+export async function statusOf(instance: Instance): Promise<StatusDocument> {
+  try {
+    return await clientOf(instance).status(undefined, { connections: true });
+  } catch (error) {
+    if (!(error instanceof ClientError) || error.problem !== 'no_instance') throw error;
+    const left = await leftBehindIn(instance);
+    if (left === null || 'problem' in left) throw error;
+    throw new ClientError('gone', killedText(left));
+  }
 }
 
 const STATES: Partial<Record<ClientError['problem'], InstanceState>> = {
