@@ -4,6 +4,18 @@ const MIN_LENGTH = 4;
 // The output of a program that prints its environment.
 const ASSIGNMENT = /\b([A-Za-z_][A-Za-z0-9_.]*)=(?:"[^"]*"|'[^']*'|\S+)/g;
 
+/**
+ * Variables that describe a login (environ(7), locale(7)). Their values are words and paths such as `root` and `/srv`,
+ * which are in every text.
+ */
+const PUBLIC =
+  /^(?:HOME|HOSTNAME|LANG|LANGUAGE|LC_[A-Z]+|LOGNAME|OLDPWD|PATH|PWD|SHELL|SHLVL|TERM|TMPDIR|TZ|USER)$/;
+
+/** The values of an environment that must not be repeated. */
+export function secretsOf(environment: ReadonlyMap<string, Buffer>): string[] {
+  return [...environment].flatMap(([name, value]) => (PUBLIC.test(name) ? [] : [value.toString()]));
+}
+
 /** Replaces text that must not leave the machine. */
 export type Redact = (text: string) => string;
 

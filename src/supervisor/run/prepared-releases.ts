@@ -1,3 +1,4 @@
+import { secretsOf } from '../../telemetry/redact.ts';
 import {
   type CurrentExecutable,
   currentExecutable,
@@ -103,8 +104,6 @@ export class PreparedReleases {
 
   /** The values of the services' environments, for code that must not repeat them. */
   secrets(): string[] {
-    return this.all().flatMap(({ release }) =>
-      [...release.environment.values()].map((value) => value.toString()),
-    );
+    return this.all().flatMap(({ release }) => secretsOf(release.environment));
   }
 }

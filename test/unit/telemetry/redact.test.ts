@@ -1,11 +1,23 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createRedact, redactAll } from '../../../src/telemetry/redact.ts';
+import { createRedact, redactAll, secretsOf } from '../../../src/telemetry/redact.ts';
 
 describe('redacting', () => {
   it('masks every occurrence of every secret, the longest first', () => {
     const redact = createRedact(['hunter', 'hunter22', 'p$1(x']);
     assert.equal(redact('hunter22 hunter p$1(x hunter22'), '[redacted] [redacted] [redacted] [redacted]');
+  });
+
+  it('masks the values of an environment, but not those that describe a login', () => {
+    const values = {
+      PWD: '/srv/shop',
+      USER: 'root',
+      LC_ALL: 'C.UTF-8',
+      TOKEN: 'hunter22',
+      MY_HOME: '/secret',
+    };
+    const environment = new Map(Object.entries(values).map(([name, value]) => [name, Buffer.from(value)]));
+    assert.deepEqual(secretsOf(environment), ['hunter22', '/secret']);
   });
 
   it('masks each line of a secret with several lines', () => {
