@@ -12,7 +12,7 @@ import { gzipSync } from 'node:zlib';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const DEBIAN = join(ROOT, 'scripts', 'debian');
 const PACKAGE = 'zerodown';
-/** The maintainer is whoever builds the package, as for Debian's own tools (debchange(1)). */
+/** The maintainer is the person who builds the package, as for Debian's own tools (debchange(1)). */
 const { DEBFULLNAME = 'The zero maintainers', DEBEMAIL = 'maintainers@zerodown.invalid' } = process.env;
 const MAINTAINER = `${DEBFULLNAME} <${DEBEMAIL}>`;
 const manifest = createRequire(import.meta.url)('../package.json');

@@ -60,7 +60,7 @@ export class Journal {
   }
 }
 
-/** What is shown of a failure; null if there is none. Events of another user's supervisor can have any content. */
+/** The shown parts of a failure; null if there is none. Events of another user's supervisor can have any content. */
 function failureOf(value: unknown): FailureDocument | null {
   if (typeof value !== 'object' || value === null) return null;
   const { step, reason, output }: { step?: unknown; reason?: unknown; output?: unknown } = value;

@@ -33,7 +33,7 @@ const MAX_PAUSE = 30_000;
 const PORTION = 16 * 1024;
 export const LOG_LINES = 100;
 
-/** A feed sends something at least this many milliseconds after its last message, at the next reading. */
+/** A feed sends a message at the first reading after this many milliseconds without one. */
 const QUIET = 10_000;
 
 /** A page that has lost its connection retries after this many milliseconds. */
@@ -239,11 +239,17 @@ export function message(event: string, data: object): string {
   return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 }
 
-/** A page that has received nothing for a minute takes its connection for lost (page/dashboard.js). */
+/**
+ * Keeps the connection of a page alive: a page that has received nothing for a minute treats it as lost
+ * (page/dashboard.js).
+ */
 export class Pulse {
   #last = performance.now();
 
-  /** The text, or a message without content where there is no text and has been none for some seconds. */
+  /**
+   * Returns the text. Instead of an empty text it returns an empty message if the page has received nothing for some
+   * seconds.
+   */
   with(text: string): string {
     const now = performance.now();
     if (text === '' && now - this.#last < QUIET) return '';

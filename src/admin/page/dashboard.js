@@ -78,7 +78,10 @@ function showLost(isLost) {
 
 let silence;
 
-/** The server sends something twice a minute at least. A connection whose other end is gone or halted has no error. */
+/**
+ * The server sends a message at least twice a minute. A connection whose other end has disappeared or is halted reports
+ * no error.
+ */
 function expectMore(source) {
   clearTimeout(silence);
   silence = setTimeout(() => {
