@@ -262,7 +262,7 @@ describe('the upgrader reports', () => {
     const first = await program.next();
     const pidFile = join(program.folder, 'none', 'app.pid');
     await createUpgraderIn(first, { pidFile });
-    await assert.rejects(serveIn(first), /^Error: pid file .*\/none\/app\.pid: ENOENT/);
+    await assert.rejects(serveIn(first), /^Error: cannot write pid file .*\/none\/app\.pid: ENOENT/);
     // It is not ready, and may try again.
     await assert.rejects(upgradeIn(first), failsWith('NOT_READY'));
     mkdirSync(join(program.folder, 'none'));
@@ -278,12 +278,15 @@ describe('the upgrader reports', () => {
     mkdirSync(join(wrong, 'not-empty'), { recursive: true });
     const { upgraded, second } = await replace(program, first, { pidFile: wrong });
     // The process gets the error, and at about the same time the old one asks it to stop.
-    await assert.rejects(serveIn(second), /^Error: (pid file .*\/a-folder: |process \d+ left)/);
-    await assert.rejects(upgraded, failsWith('CHILD_EXITED', /could not take over: pid file .*a-folder: /));
+    await assert.rejects(serveIn(second), /^Error: (cannot write pid file .*\/a-folder: |process \d+ left)/);
+    await assert.rejects(
+      upgraded,
+      failsWith('CHILD_EXITED', /could not take over: cannot write pid file .*a-folder: /),
+    );
     await second.gone;
     // A missing directory is detected before the process takes over.
     const again = await replace(program, first, { pidFile: join(program.folder, 'none', 'pid') });
-    await assert.rejects(serveIn(again.second), /^Error: pid file .*: ENOENT/);
+    await assert.rejects(serveIn(again.second), /^Error: cannot write pid file .*: ENOENT/);
     again.second.exit(1);
     await assert.rejects(again.upgraded, failsWith('CHILD_EXITED'));
     assert.equal(pidFile, state.pidFile);
@@ -295,7 +298,10 @@ describe('the upgrader reports', () => {
     const program = await startProgram(t);
     const first = await program.next();
     await createUpgraderIn(first, { pidFile: '/proc/sys/app.pid' });
-    await assert.rejects(serveIn(first), /^Error: pid file \/proc\/sys\/app\.pid: (EACCES|ENOENT|EPERM)/);
+    await assert.rejects(
+      serveIn(first),
+      /^Error: cannot write pid file \/proc\/sys\/app\.pid: (EACCES|ENOENT|EPERM)/,
+    );
   });
 
   it('missing descriptors in the middle of an upgrade', DEADLINE, async (t) => {

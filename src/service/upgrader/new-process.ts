@@ -78,7 +78,7 @@ export class NewProcess {
       started.once('spawn', () => resolve(started));
       started.once('error', reject);
     }).catch((error: Error) => {
-      throw childExited(`start ${file}: ${error.message}`, error);
+      throw childExited(`cannot start ${file}: ${error.message}`, error);
     });
     const { pid = 0 } = child;
     const process = new NewProcess(child, pid);

@@ -67,6 +67,6 @@ export class PidFile {
 
   #failed(error: unknown): Error {
     const { code, message } = error as NodeJS.ErrnoException;
-    return new Error(`pid file ${this.#path}: ${code ?? message}`, { cause: error });
+    return new Error(`cannot write pid file ${this.#path}: ${code ?? message}`, { cause: error });
   }
 }

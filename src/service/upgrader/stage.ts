@@ -26,7 +26,7 @@ export function refuseUpgrade(stage: Stage): UpgradeError | null {
     case 'on_probation':
       return new UpgradeError(
         'PARENT_ALIVE',
-        'upgrade: the process that this one replaces has not released the sockets yet: it may still continue alone',
+        'upgrade: the process that this one replaces has not released the sockets yet, and may still continue alone. Wait until ready() has resolved',
       );
     case 'upgrading':
       return new UpgradeError('IN_PROGRESS', 'upgrade: another upgrade is in progress');

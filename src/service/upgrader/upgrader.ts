@@ -220,7 +220,7 @@ export class ServiceUpgrader implements Upgrader {
   #refuseSupervised(): UpgradeError | null {
     const found = this.#parts.supervisedBy();
     if (found === null) return null;
-    const message = `upgrade: ${found.manager} starts new versions of this service: ${found.command}`;
+    const message = `upgrade: ${found.manager} starts new versions of this service. Run: ${found.command}`;
     return new UpgradeError('SUPERVISED', message);
   }
 

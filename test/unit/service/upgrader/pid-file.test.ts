@@ -50,11 +50,11 @@ test('a failed write is reported, and leaves no file', (t) => {
   const folder = temporaryFolder(t);
   assert.throws(
     () => new PidFile(join(folder, 'none', 'pid')).prepare(),
-    /^Error: pid file .*\/none\/pid: ENOENT$/,
+    /^Error: cannot write pid file .*\/none\/pid: ENOENT$/,
   );
   mkdirSync(join(folder, 'pid', 'full'), { recursive: true });
   const file = new PidFile(join(folder, 'pid'));
   file.prepare();
-  assert.throws(() => file.commit(), /^Error: pid file .*\/pid: (EISDIR|ENOTEMPTY|EEXIST)$/);
+  assert.throws(() => file.commit(), /^Error: cannot write pid file .*\/pid: (EISDIR|ENOTEMPTY|EEXIST)$/);
   assert.deepEqual(readdirSync(folder), ['pid']);
 });
