@@ -12,6 +12,7 @@ import {
   setOption,
 } from '../../../../src/linux/sockets.ts';
 import { ListenerSet } from '../../../../src/listeners/listener-set.ts';
+import { freePort } from '../../../support/free-address.ts';
 import { listenQueues } from '../../../support/sockets.ts';
 import { acquire, connect, listener, only, portOf, readAll, serve } from '../fixture.ts';
 
@@ -49,7 +50,8 @@ test('tcp and an unspecified address is dual-stack, as in Go', async (t) => {
 
 test('tcp4 and tcp6 force the family, and may share a port', async (t) => {
   const set = new ListenerSet();
-  const six = only(await acquire(t, [listener('six', 'tcp6::0')], set));
+  // Port 0 would choose a port that is free for IPv6, and another program may hold it for IPv4.
+  const six = only(await acquire(t, [listener('six', `tcp6::${await freePort()}`)], set));
   assert.equal(getOption(six.fd, 'ipv6_only'), 1);
   const four = only(await acquire(t, [listener('four', `tcp4::${portOf(six)}`)], set));
   assert.equal(four.text, `0.0.0.0:${portOf(six)}`);
