@@ -158,7 +158,7 @@ export function walkTcpSockets(
 
 /** The local port of the `inet_diag_msg` that begins at `start`. */
 export function localPort(bytes: Buffer, start: number): number {
-  return bytes.readUInt16BE(start + LOCAL_PORT);
+  return ((bytes[start + LOCAL_PORT] ?? 0) << 8) | (bytes[start + LOCAL_PORT + 1] ?? 0);
 }
 
 // Enum of linux/inet_diag.h.

@@ -75,6 +75,8 @@ export async function* diagDumpOnPool(request: Buffer): AsyncGenerator<Buffer[],
 /** The result of one receive: the start and end of each payload, in order. Valid until the next receive. */
 export interface Received {
   readonly bytes: Buffer;
+  /** See wordsOf(). */
+  readonly words: Uint32Array;
   readonly payloads: readonly number[];
 }
 
@@ -93,7 +95,7 @@ export async function* diagWalkOnPool(request: Buffer): AsyncGenerator<Received,
       const payloads: number[] = [];
       const { errno, done } = walk(bytes, (start, end) => payloads.push(start, end));
       if (errno !== 0) throw new SystemError('sock_diag', errno);
-      if (payloads.length > 0) yield { bytes, payloads };
+      if (payloads.length > 0) yield { bytes, words: wordsOf(bytes), payloads };
       if (done) return;
     }
   } finally {
@@ -159,12 +161,24 @@ export function parse(
   return { payloads, errno, done };
 }
 
+/**
+ * The 32-bit words of a netlink message, which begins and pads everything at multiples of 4 bytes (netlink(7)). Without
+ * compiled code, V8 reads a word of it in a tenth of the time that Buffer.readUInt32LE takes.
+ */
+export function wordsOf(bytes: Buffer): Uint32Array {
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
+  return new Uint32Array(aligned.buffer, aligned.byteOffset, bytes.length >> 2);
+}
+
+// struct nlmsghdr of linux/netlink.h: the length, then the type and the flags.
 function walk(bytes: Buffer, take: (start: number, end: number) => void): { errno: number; done: boolean } {
+  const words = wordsOf(bytes);
+  const size = bytes.length;
   let at = 0;
-  while (at + HEADER_SIZE <= bytes.length) {
-    const length = bytes.readUInt32LE(at);
-    if (length < HEADER_SIZE || at + length > bytes.length) break;
-    const type = bytes.readUInt16LE(at + 4);
+  while (at + HEADER_SIZE <= size) {
+    const length = words[at >> 2] ?? 0;
+    if (length < HEADER_SIZE || at + length > size) break;
+    const type = (words[(at >> 2) + 1] ?? 0) & 0xffff;
     const start = at + HEADER_SIZE;
     // The end of a dump contains an error, too, if the dump could not start (netlink_dump_done in af_netlink.c).
     if (type === NLMSG_DONE)

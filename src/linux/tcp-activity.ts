@@ -6,6 +6,7 @@ import {
   lookUpTcpMessage,
   walkTcpSockets,
 } from './inet-diag.ts';
+import { wordsOf } from './netlink.ts';
 
 /** The state of an accepted connection, to decide whether the service may stop. */
 export interface TcpActivity {
@@ -23,24 +24,24 @@ export interface TcpActivity {
 }
 
 const QUIET = 1000;
-// struct inet_diag_msg of linux/inet_diag.h, and in it struct inet_diag_sockid, which ends with the cookie, a number
-// that no other socket has.
-const STATE = 1;
+// struct inet_diag_sockid of linux/inet_diag.h: where it begins and ends in struct inet_diag_msg, in bytes. It ends with
+// the cookie, a number that no other socket has.
 const ID = 4;
 const EXPIRES = 52;
-const RQUEUE = 56;
-const WQUEUE = 60;
-const INODE = 68;
-const MESSAGE_SIZE = 72;
+// The rest are offsets in 32-bit words. struct inet_diag_msg: the state is the second byte.
+const RQUEUE = 56 / 4;
+const WQUEUE = 60 / 4;
+const INODE = 68 / 4;
+const MESSAGE_SIZE = 72 / 4;
 const INET_DIAG_INFO = 2;
 // Enum of include/net/tcp_states.h.
 const CLOSE_WAIT = 8;
 // struct tcp_info of linux/tcp.h; the times are milliseconds ago.
-const LAST_DATA_SENT = 44;
-const LAST_DATA_RECV = 52;
-const LAST_ACK_RECV = 56;
-const DATA_SEGS_IN = 152;
-const DATA_SEGS_OUT = 156;
+const LAST_DATA_SENT = 44 / 4;
+const LAST_DATA_RECV = 52 / 4;
+const LAST_ACK_RECV = 56 / 4;
+const DATA_SEGS_IN = 152 / 4;
+const DATA_SEGS_OUT = 156 / 4;
 const INFO_SIZE = 160;
 
 /**
@@ -56,16 +57,17 @@ export async function* tcpActivityOn(
 ): AsyncGenerator<TcpActivity[], void, void> {
   if (ports.size === 0) return;
   for (const family of families) {
-    for await (const { bytes, payloads } of walkTcpSockets(family, ports, CONNECTION_STATES, true)) {
+    for await (const { bytes, words, payloads } of walkTcpSockets(family, ports, CONNECTION_STATES, true)) {
       const slice: TcpActivity[] = [];
       for (let index = 0; index < payloads.length; index += 2) {
         const start = payloads[index] ?? 0;
-        const inode = bytes.readUInt32LE(start + INODE);
+        const end = payloads[index + 1] ?? start;
+        const inode = words[(start >> 2) + INODE] ?? 0;
         // Before accept and after close there is no file.
         if (inode === 0 || !ports.has(localPort(bytes, start))) continue;
-        const message = bytes.subarray(start, payloads[index + 1]);
-        const idle = isIdle(message);
-        const idleFor = idle ? sentAgo(message) : 0;
+        const idle = isIdle(words, start >> 2, end >> 2);
+        const idleFor = idle ? sentAgo(words, start >> 2, end >> 2) : 0;
+        const message = bytes.subarray(start, end);
         slice.push({ inode, idle, idleFor, isStillBusy: idle || !wanted(inode) ? null : lookAgain(message) });
       }
       yield slice;
@@ -79,7 +81,9 @@ function lookAgain(message: Buffer): () => boolean {
   const id = Buffer.from(message.subarray(ID, EXPIRES));
   return () => {
     const found = lookUpExactly(family, id);
-    return found !== null && found.readUInt32LE(INODE) !== 0 && !isIdle(found);
+    if (found === null) return false;
+    const words = wordsOf(found);
+    return words[INODE] !== 0 && !isIdle(words);
   };
 }
 
@@ -93,39 +97,45 @@ function lookUpExactly(family: number, id: Buffer): Buffer | null {
   }
 }
 
-/** Whether the `inet_diag_msg` with tcp_info from `start` to `end` describes an idle connection. */
-export function isIdle(bytes: Buffer, start = 0, end: number = bytes.length): boolean {
+/**
+ * Whether the `inet_diag_msg` with tcp_info describes an idle connection.
+ * @param start where it begins and
+ * @param end where it ends, in words
+ */
+export function isIdle(words: Uint32Array, start = 0, end: number = words.length): boolean {
+  const unread = words[start + RQUEUE] ?? 0;
   // The unread FIN of a client counts as one byte (tcp_diag_get_info, net/ipv4/tcp_diag.c).
-  const unread = bytes.readUInt32LE(start + RQUEUE) - (bytes[start + STATE] === CLOSE_WAIT ? 1 : 0);
-  if (unread > 0 || bytes.readUInt32LE(start + WQUEUE) > 0) return false;
-  const info = infoOffset(bytes, start, end);
+  if (unread > 1 || (unread === 1 && (((words[start] ?? 0) >>> 8) & 0xff) !== CLOSE_WAIT)) return false;
+  if ((words[start + WQUEUE] ?? 0) > 0) return false;
+  const info = infoOffset(words, start, end);
   if (info === null) return false;
-  const read = (offset: number) => bytes.readUInt32LE(info + offset);
-  const sent = read(LAST_DATA_SENT);
-  const received = read(LAST_DATA_RECV);
+  const sent = words[info + LAST_DATA_SENT] ?? 0;
+  const received = words[info + LAST_DATA_RECV] ?? 0;
+  const segmentsOut = words[info + DATA_SEGS_OUT] ?? 0;
   // A client that has not sent a request yet has not been answered, either: both times begin with the connection.
-  if (read(DATA_SEGS_OUT) === 0 || sent < QUIET) return false;
+  if (segmentsOut === 0 || sent < QUIET) return false;
   if (sent !== received) return sent < received;
   // A fast answer is sent in the same clock tick (1 to 10 ms) as its request arrived, and a fast client's next request
   // arrives in the same tick as the previous answer was sent. If only an acknowledgement came after the data, the
   // connection is idle. Otherwise the side that sent more segments decides.
-  return read(LAST_ACK_RECV) < received || read(DATA_SEGS_IN) <= read(DATA_SEGS_OUT);
+  return (words[info + LAST_ACK_RECV] ?? 0) < received || (words[info + DATA_SEGS_IN] ?? 0) <= segmentsOut;
 }
 
-function sentAgo(bytes: Buffer): number {
-  const info = infoOffset(bytes, 0, bytes.length);
-  return info === null ? 0 : bytes.readUInt32LE(info + LAST_DATA_SENT);
+function sentAgo(words: Uint32Array, start: number, end: number): number {
+  const info = infoOffset(words, start, end);
+  return info === null ? 0 : (words[info + LAST_DATA_SENT] ?? 0);
 }
 
-/** The start of struct tcp_info; null if the kernel returned none. */
-function infoOffset(bytes: Buffer, start: number, end: number): number | null {
+/** The start of struct tcp_info; null if the kernel returned none. An attribute begins with its length and type. */
+function infoOffset(words: Uint32Array, start: number, end: number): number | null {
   let at = start + MESSAGE_SIZE;
-  while (at + 4 <= end) {
-    const length = bytes.readUInt16LE(at);
+  while (at < end) {
+    const header = words[at] ?? 0;
+    const length = header & 0xffff;
     if (length < 4) return null;
-    if (bytes.readUInt16LE(at + 2) === INET_DIAG_INFO)
-      return length >= 4 + INFO_SIZE && at + length <= end ? at + 4 : null;
-    at += (length + 3) & ~3;
+    const next = at + ((length + 3) >> 2);
+    if (header >>> 16 === INET_DIAG_INFO) return length >= 4 + INFO_SIZE && next <= end ? at + 1 : null;
+    at = next;
   }
   return null;
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { writeSync } from 'node:fs';
 import { after, test } from 'node:test';
+import { wordsOf } from '../../../src/linux/netlink.ts';
 import type { InetAddress } from '../../../src/linux/sock_diag.ts';
 import {
   acceptSocket,
@@ -102,16 +103,16 @@ for (const [what, idle, shown] of [
     { wqueue: 1, sent: 1504, received: 1812, acknowledged: 1460, in: 1, out: 1 },
   ],
 ] as const) {
-  test(`${idle ? 'idle' : 'not idle'}: ${what}`, () => assert.equal(isIdle(message(shown)), idle));
+  test(`${idle ? 'idle' : 'not idle'}: ${what}`, () => assert.equal(isIdle(wordsOf(message(shown))), idle));
 }
 
 test('without tcp_info no connection is idle', () => {
   const whole = message({ sent: 5000, received: 6000, acknowledged: 5000, in: 1, out: 1 });
-  assert.equal(isIdle(whole), true);
+  assert.equal(isIdle(wordsOf(whole)), true);
   for (const length of [72, 75, 80, 84, 100, whole.length - 1])
-    assert.equal(isIdle(whole.subarray(0, length)), false, String(length));
+    assert.equal(isIdle(wordsOf(whole.subarray(0, length))), false, String(length));
   whole.writeUInt16LE(0, 72);
-  assert.equal(isIdle(whole), false);
+  assert.equal(isIdle(wordsOf(whole)), false);
 });
 
 async function activityOn(port: number, wanted: (inode: number) => boolean): Promise<TcpActivity[]> {
