@@ -5,7 +5,7 @@ import type { Handover } from './handover.ts';
 import { ensureLanes, lanesNeeded, takeLane } from './lane.ts';
 import type { Settings } from './settings.ts';
 import { generationOf, type State } from './state.ts';
-import { newWorker, spawnWorker } from './worker.ts';
+import { newWorker, spawnWhenPossible } from './worker.ts';
 
 /**
  * Creates the candidate of a handover and orders its workers. An incumbent with a running process keeps its lanes and
@@ -41,7 +41,7 @@ export function startCandidate(context: Context, handover: Handover, settings: S
   }
   const { path, directory, workers } = settings;
   report(context, { event: 'service_starting', generation: candidate.id, path, directory, workers });
-  for (const worker of candidate.workers) spawnWorker(context, candidate, worker);
+  for (const worker of candidate.workers) spawnWhenPossible(context, candidate, worker);
   // Reported after the spawn, which need not wait for the history.
   const { id: generation, label } = candidate;
   if (label !== null) report(context, { event: 'release_labelled', generation, label, from: 'request' });

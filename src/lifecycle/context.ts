@@ -1,3 +1,4 @@
+import { isSame } from './copy.ts';
 import type { Effect } from './effects.ts';
 import type { Fact, Failure } from './facts.ts';
 import type { State } from './state.ts';
@@ -6,11 +7,18 @@ import type { State } from './state.ts';
 export interface Context {
   readonly state: State;
   readonly effects: Effect[];
+  /** How many processes the step may still start, apart from those that cannot wait. */
+  starts: number;
 }
 
 /** Adds an effect. */
 export function emit(context: Context, effect: Effect): void {
   context.effects.push(effect);
+}
+
+/** Adds an effect on a whole generation, or on everything, which several events of a step may ask for. */
+export function emitOnce(context: Context, effect: Effect): void {
+  if (!context.effects.some((other) => isSame(other, effect))) emit(context, effect);
 }
 
 /** Reports a fact. */

@@ -82,7 +82,23 @@ export type Event = { readonly at: number } & (
   | { readonly type: 'sockets_changed'; readonly version: number }
   /** A deadline of the state may have been reached. */
   | { readonly type: 'tick' }
+  | { readonly type: 'batch'; readonly events: readonly WorkerEvent[] }
 );
+
+/** Events about one worker or lane, of which the shell finds many at the same time. */
+const WORKER_EVENTS = ['spawned', 'gate_passed', 'drain_report', 'exited', 'lane_empty'] as const;
+
+/** An event that can be part of a batch: one step handles all of them, so that its cost does not depend on their number. */
+export type WorkerEvent = Of<(typeof WORKER_EVENTS)[number]>;
+
+export function isWorkerEvent(event: { readonly type: string }): boolean {
+  return (WORKER_EVENTS as readonly string[]).includes(event.type);
+}
+
+/** The events of a batch in their order; every other event is its own only one. */
+export function eventsOf(event: Event): readonly Event[] {
+  return event.type === 'batch' ? event.events : [event];
+}
 
 /** A handover is requested: the first start, the reload signal, a command. */
 export interface Reload {

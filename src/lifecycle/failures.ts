@@ -76,8 +76,10 @@ export function onWorkerSpawnFailed(context: Context, event: Of<'spawn_failed'>)
   const failure = onSpawnFailed(context, event);
   workerEnded(context, event, failure);
   const generation = generationOf(state, event.generation);
-  const runs = workers.some(({ life }) => life.name === 'up' || life.name === 'spawning');
-  // Nothing runs, and the operator who starts the supervisor reads the reason, so zero does not retry.
+  const runs = workers.some(
+    ({ life, incarnation }) => life.name === 'up' || life.name === 'spawning' || incarnation === 0,
+  );
+  // Nothing runs or is still to be started, and the operator who starts the supervisor reads the reason, so zero does not retry.
   if (failure && firstStart && generation && !runs) stopGeneration(context, generation);
 }
 

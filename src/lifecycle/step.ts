@@ -2,7 +2,7 @@ import { onAdopted } from './adopt.ts';
 import { type Context, emit, report } from './context.ts';
 import { demand, demandOf, demandsDeadline, onKept, onSteered } from './demands.ts';
 import type { AnsweredEffect, Effect } from './effects.ts';
-import type { Event, Of } from './events.ts';
+import { type Event, eventsOf, type Of } from './events.ts';
 import {
   onEffectFailed,
   onGateFailed,
@@ -56,6 +56,12 @@ import { onDrains, onGatePassed, onPidChanged, onSpawned, tickWorkers } from './
 
 const NEVER = Number.POSITIVE_INFINITY;
 
+/**
+ * Processes that one turn of the event loop starts. A start blocks the main thread until the new process executes its
+ * program (vfork(2)), which takes 3 ms or more.
+ */
+const MAX_STARTS = 3;
+
 /** The exhaustive table of event handlers. */
 const handlers: { [T in Event['type']]: (context: Context, event: Of<T>) => void } = {
   reload: onReload,
@@ -97,6 +103,9 @@ const handlers: { [T in Event['type']]: (context: Context, event: Of<T>) => void
     state.sockets = version;
   },
   tick: () => {},
+  batch: (context, { events }) => {
+    for (const event of events) dispatch(context, event);
+  },
 };
 
 /** Handles a performed effect. Most need nothing, or nothing unless an earlier attempt has failed. */
@@ -141,8 +150,10 @@ function matters(state: State, effect: AnsweredEffect): boolean {
  * randomness and no input except its arguments, and does not change the given state.
  */
 export function step(state: State, event: Event): { state: State; effects: Effect[] } {
-  if (!isNews(state, event)) return { state, effects: [] };
-  const context: Context = { state: copyState(state), effects: [] };
+  if (!eventsOf(event).some((one) => isNews(state, one))) return { state, effects: [] };
+  // The answers of a start come in the same turn of the event loop.
+  const starts = eventsOf(event).some(({ type }) => type === 'spawned') ? 0 : MAX_STARTS;
+  const context: Context = { state: copyState(state), effects: [], starts };
   context.state.now = Math.max(state.now, event.at);
   if (context.state.exit === null) {
     dispatch(context, event);
@@ -150,7 +161,7 @@ export function step(state: State, event: Event): { state: State; effects: Effec
     advance(context);
     demand(context);
   }
-  return context;
+  return { state: context.state, effects: context.effects };
 }
 
 function dispatch<T extends Event['type']>(context: Context, event: Of<T>): void {

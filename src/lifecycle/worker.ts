@@ -10,6 +10,8 @@
  *     +------------+           |  exited, the policy does not             signals and zero stops
  *      spawn_failed            +----------------------------------------> ended
  *
+ * A step starts few workers, so that it does not block the main thread. The other new workers begin in `backoff`.
+ *
  * `leave` is independent of these states. It asks for the worker's exit once new connections no longer reach its lane,
  * the handshakes in progress have settled, its queue is empty and its connections have ended or are idle. generation.ts
  * then asks it to stop.
@@ -17,7 +19,7 @@
  * Deadlines: reload_uptime (up), the end of the backoff, SIGKILL after shutdown_timeout, giving up after SIGKILL, the
  * next attempt of a failed signal. remains.ts handles processes that outlive the main process.
  */
-import { type Context, emit, report } from './context.ts';
+import { type Context, emit, emitOnce, report } from './context.ts';
 import type { Of } from './events.ts';
 import { describeExit, type ExitStatus, type Failure, type LastExit } from './facts.ts';
 import type { Generation } from './generation.ts';
@@ -74,6 +76,7 @@ export type WorkerLife =
       /** The worker drains its own connections once it is asked to stop, so zero does not wait for them first. */
       drains: boolean;
     }
+  /** Is started at `until`, again or for the first time. */
   | { name: 'backoff'; until: number }
   /** Got its shutdown signal. `killed`: SIGKILL was sent. */
   | {
@@ -100,6 +103,13 @@ export function spawnWorker(context: Context, generation: Generation, worker: Wo
   const { lane, rescue } = worker;
   const joins = worker.membership === 'joining';
   emit(context, { type: 'spawn', ...keyOf(generation, worker), lane, rescue, joins });
+}
+
+/** Starts the worker in this step, or in a later one if this step may not start more processes. */
+export function spawnWhenPossible(context: Context, generation: Generation, worker: Worker): void {
+  context.starts -= 1;
+  if (context.starts >= 0) spawnWorker(context, generation, worker);
+  else worker.life = { name: 'backoff', until: context.state.now + 1 };
 }
 
 export function newWorker(index: number, lane: number, rescue: boolean): Worker {
@@ -152,8 +162,8 @@ function passGate(context: Context, generation: Generation, worker: Worker, gate
   report(context, { event: 'gate_passed', generation: generation.id, worker: worker.index, gate, after });
   if (life.waiting.length > 0) return;
   life.readyAt = now;
-  emit(context, { type: 'listen_again', generation: generation.id });
-  emit(context, { type: 'inspect_lanes' });
+  emitOnce(context, { type: 'listen_again', generation: generation.id });
+  emitOnce(context, { type: 'inspect_lanes' });
   report(context, { event: 'worker_ready', generation: generation.id, worker: worker.index, after });
 }
 
@@ -182,7 +192,7 @@ export function onExited(context: Context, event: Of<'exited'>): Failure | undef
   });
   if (event.leftovers > 0) keepRemains(context, generation, keyOf(generation, worker), life);
   leaveQueues(context.state, generation, worker);
-  emit(context, { type: 'inspect_lanes' });
+  emitOnce(context, { type: 'inspect_lanes' });
   if (expected) {
     worker.life = { name: 'ended', exit };
     return undefined;
@@ -232,7 +242,7 @@ export function tickWorkers(context: Context, generation: Generation): void {
       if (now >= life.since + generation.settings.reloadUptime)
         passGate(context, generation, worker, 'uptime');
     } else if (life.name === 'backoff') {
-      if (now >= life.until) spawnWorker(context, generation, worker);
+      if (now >= life.until) spawnWhenPossible(context, generation, worker);
     } else if (life.name === 'stopping') {
       tickStopping(context, generation, worker, life);
     }

@@ -1,5 +1,5 @@
 import type { AnsweredEffect, Effect } from '../../src/lifecycle/effects.ts';
-import type { Event, WorkerKey } from '../../src/lifecycle/events.ts';
+import { type Event, eventsOf, type WorkerKey } from '../../src/lifecycle/events.ts';
 import type { Fact } from '../../src/lifecycle/facts.ts';
 import type { Wants } from '../../src/lifecycle/requests.ts';
 import type { ScaleResult } from '../../src/lifecycle/scale.ts';
@@ -105,7 +105,7 @@ export class Books {
     if (this.#last.length > TOLD) this.#last.shift();
     this.#refusedNow = null;
     this.#repeated = NOTHING;
-    this.#observeEvent(step.event);
+    for (const event of eventsOf(step.event)) this.#observeEvent(event);
     for (const effect of step.effects) this.#observeEffect(effect, step.at);
   }
 

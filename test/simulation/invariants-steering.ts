@@ -180,15 +180,19 @@ export function lanesAreUsedAgainInTime(world: World, before: State, effects: re
   // Without workers, new connections kept arriving at these lanes, and wait for their next worker.
   const orphaned = before.incumbent === null ? (before.demands.steering?.main ?? []) : [];
   for (const effect of effects) {
-    if (effect.type !== 'spawn' || effect.rescue || !(effect.joins || effect.incarnation === 1)) continue;
-    if (orphaned.includes(effect.lane)) continue;
-    const settings = world.books.settings.get(effect.generation);
-    if (!settings?.handover.steered) continue;
-    assert.equal(world.network.waiting(effect.lane), 0, `lane ${effect.lane} is used again with a queue`);
-    assert.equal(
-      world.network.coming(effect.lane),
-      0,
-      `lane ${effect.lane} is used again with handshakes under way`,
-    );
+    if (effect.type !== 'adopt' && !(effect.type === 'spawn' && effect.joins)) continue;
+    if (!world.books.settings.get(effect.generation)?.handover.steered) continue;
+    for (const lane of lanesTakenBy(world.state, effect)) {
+      if (orphaned.includes(lane)) continue;
+      assert.equal(world.network.waiting(lane), 0, `lane ${lane} is used again with a queue`);
+      assert.equal(world.network.coming(lane), 0, `lane ${lane} is used again with handshakes under way`);
+    }
   }
+}
+
+/** Workers of a candidate may be started after the candidate has its lanes. */
+function lanesTakenBy(state: State, effect: Extract<Effect, { type: 'adopt' | 'spawn' }>): readonly number[] {
+  if (effect.type === 'spawn') return [effect.lane];
+  const { workers = [] } = generationOf(state, effect.generation) ?? {};
+  return workers.filter(({ rescue }) => !rescue).map(({ lane }) => lane);
 }

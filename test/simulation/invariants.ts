@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Effect } from '../../src/lifecycle/effects.ts';
+import { eventsOf } from '../../src/lifecycle/events.ts';
 import { isKnownHook } from '../../src/lifecycle/hooks.ts';
 import type { State } from '../../src/lifecycle/state.ts';
 import { KILL_TIME } from '../../src/lifecycle/stopping.ts';
@@ -46,7 +47,7 @@ export function checkInvariants(world: World, step: Step): void {
   remainsGetTheirTime(world, effects);
   oneHandoverAtATime(before, state, effects);
   publicConnectionsGoToWhoMayHaveThem(world);
-  failedCanaryIsUnsteered(world, event);
+  for (const one of eventsOf(event)) failedCanaryIsUnsteered(world, one);
   stepsEndAfterACheck(world, step);
   noQueueWithoutSomebody(world);
   noSecondRescueWorker(world, effects);

@@ -1,5 +1,6 @@
 import { copy } from '../../src/lifecycle/copy.ts';
 import type { Effect } from '../../src/lifecycle/effects.ts';
+import { eventsOf, type WorkerEvent } from '../../src/lifecycle/events.ts';
 import { LEFTOVER_TIME } from '../../src/lifecycle/remains.ts';
 import { candidateOf, generationOf } from '../../src/lifecycle/state.ts';
 import { step } from '../../src/lifecycle/step.ts';
@@ -76,22 +77,29 @@ export const mutants: Record<string, Mutant> = {
     step: (state, event) => {
       const result = step(state, event);
       const worker = generationOf(result.state, 1)?.workers[0];
-      if (worker && event.type === 'exited' && event.generation === 1 && state.lanes[0]?.taken)
-        worker.lane = 0;
+      const hasCrashed = eventsOf(event).some((one) => one.type === 'exited' && one.generation === 1);
+      if (worker && hasCrashed && state.lanes[0]?.taken) worker.lane = 0;
       return result;
     },
   },
   'never reuses a lane': {
     caught: /will never be used again/,
     from: 200,
-    step: (state, event) => (event.type === 'lane_empty' ? { state, effects: [] } : step(state, event)),
+    step: (state, event) => {
+      const events = eventsOf(event).filter(({ type }) => type !== 'lane_empty') as WorkerEvent[];
+      return step(
+        state,
+        event.type === 'batch' || events.length === 0 ? { ...event, type: 'batch', events } : event,
+      );
+    },
   },
   'keeps steering to a crashed canary': {
     caught:
       /has a share and is not|of a failed canary is still steered to|is steered to and is not|a canary has its share/,
     step: after((effects, _, event, was) => {
       const share = was.demands.steering?.canary;
-      return share && event.type === 'exited' ? effects.filter(({ type }) => type !== 'steer') : effects;
+      const hasCrashed = eventsOf(event).some(({ type }) => type === 'exited');
+      return share && hasCrashed ? effects.filter(({ type }) => type !== 'steer') : effects;
     }),
   },
   'ends a canary step or a soak although the last check failed': {
@@ -138,7 +146,8 @@ export const mutants: Record<string, Mutant> = {
     step: after((effects, state, event, was) => {
       const incumbent = generationOf(state, state.incumbent);
       const worker = incumbent?.workers[0];
-      const failed = event.type === 'exited' && candidateOf(was.handover) === event.generation;
+      const candidate = candidateOf(was.handover);
+      const failed = eventsOf(event).some((one) => one.type === 'exited' && one.generation === candidate);
       if (!failed || incumbent?.stage.name !== 'serving' || worker?.life.name !== 'up') return effects;
       const { incarnation, life } = worker;
       const key = { generation: incumbent.id, worker: 0, incarnation };

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Reload, WorkerKey } from '../../src/lifecycle/events.ts';
+import { eventsOf, type Reload, type WorkerKey } from '../../src/lifecycle/events.ts';
 import type { ExitStatus, Fact } from '../../src/lifecycle/facts.ts';
 import type { Settings } from '../../src/lifecycle/settings.ts';
 import { generationOf, type State, workerOf } from '../../src/lifecycle/state.ts';
@@ -248,7 +248,7 @@ export class World {
   /** Records a step of the core before its effects are performed. */
   note(step: Step): void {
     const { event } = step;
-    if (event.type === 'spawned') this.#sessions.add(event.pid);
+    for (const one of eventsOf(event)) if (one.type === 'spawned') this.#sessions.add(one.pid);
     this.#last = step;
     this.books.observe(step);
     this.scenario?.observe(step);
@@ -340,6 +340,8 @@ export class World {
   }
 
   #start(process: FakeProcess): void {
+    // The kernel uses the number of a process again.
+    this.#sessions.delete(process.pid);
     const place = placeOf(process);
     const behaviour = this.behaviours.get(place.generation);
     assert.ok(behaviour, 'a process of a generation that was adopted');

@@ -1,12 +1,13 @@
 import { MAX_TIMER } from '../../common/clock.ts';
 import type { Effect } from '../../lifecycle/effects.ts';
-import type { Event } from '../../lifecycle/events.ts';
+import { type Event, isWorkerEvent, type WorkerEvent } from '../../lifecycle/events.ts';
 import { initialState, type State } from '../../lifecycle/state.ts';
 import { nextDeadline, step } from '../../lifecycle/step.ts';
 import type { Timers } from '../../readiness/index.ts';
 
 /** An event of the shell. The engine adds the time. */
-export type Happening = Event extends infer E ? (E extends Event ? Omit<E, 'at'> : never) : never;
+export type Happening =
+  Exclude<Event, { type: 'batch' }> extends infer E ? (E extends Event ? Omit<E, 'at'> : never) : never;
 
 export interface EngineOptions {
   readonly now: () => number;
@@ -37,7 +38,7 @@ export interface EngineOptions {
   readonly failed: (step: string, error: unknown) => void;
   /**
    * Called after a batch of events, when the state may have changed and every effect was performed.
-   * @param happened false if only time has passed
+   * @param happened false if only time has passed, whatever follows from that
    */
   readonly settled: (state: State, happened: boolean) => void;
 }
@@ -58,6 +59,8 @@ export class Engine {
   private awaited: Happening['type'] | null;
   private pausedUntil = 0;
   private timer: unknown = null;
+  /** What `before` was called with last. */
+  private recorded: { readonly state: State | null; readonly failed: number } = { state: null, failed: 0 };
 
   constructor(options: EngineOptions) {
     this.options = options;
@@ -102,11 +105,11 @@ export class Engine {
   private drain(): void {
     this.draining = true;
     let happened = false;
-    for (let next = this.queue.shift(); next; next = this.queue.shift()) {
-      if (next.type !== 'tick') happened = true;
-      const effects = this.step(next);
-      const unanswered = [...this.failedEffects(), ...effects];
-      if (unanswered.length > 0) this.options.before?.(this.state, unanswered);
+    while (this.queue.length > 0) {
+      const happenings = this.next();
+      if (happenings.some(({ type }) => type !== 'tick' && type !== 'done')) happened = true;
+      const effects = this.stepAll(happenings);
+      this.record(effects);
       for (const effect of effects) this.perform(effect);
     }
     this.draining = false;
@@ -114,9 +117,19 @@ export class Engine {
     this.options.settled(this.state, happened);
   }
 
-  /** Failed effects that the core does not know yet: the state counts them as performed. */
-  private failedEffects(): Effect[] {
-    return this.queue.flatMap((waiting) => (waiting.type === 'failed' ? [waiting.effect] : []));
+  /** Takes the next event from the queue, or several events about workers. */
+  private next(): Happening[] {
+    const other = this.queue.findIndex((waiting) => !isWorkerEvent(waiting));
+    return this.queue.splice(0, other === -1 ? this.queue.length : Math.max(1, other));
+  }
+
+  /** Failed effects that the core does not know yet are recorded, too: the state counts them as performed. */
+  private record(effects: readonly Effect[]): void {
+    const failed = this.queue.flatMap((waiting) => (waiting.type === 'failed' ? [waiting.effect] : []));
+    const isRecorded = this.recorded.state === this.state && this.recorded.failed === failed.length;
+    if (effects.length === 0 && (failed.length === 0 || isRecorded)) return;
+    this.recorded = { state: this.state, failed: failed.length };
+    this.options.before?.(this.state, [...failed, ...effects]);
   }
 
   private perform(effect: Effect): void {
@@ -128,15 +141,28 @@ export class Engine {
     }
   }
 
-  private step(happening: Happening): readonly Effect[] {
+  /**
+   * Many events about workers take one step, because each step takes the time of all workers. If that step fails, each
+   * event gets a step of its own, so that the failure costs only one event.
+   */
+  private stepAll(happenings: readonly Happening[]): readonly Effect[] {
+    const [first] = happenings;
+    const at = this.options.now();
+    if (first !== undefined && happenings.length === 1) return this.step({ ...first, at } as Event);
+    const events = happenings.map((happening) => ({ ...happening, at }) as WorkerEvent);
+    return this.step({ type: 'batch', at, events });
+  }
+
+  private step(event: Event): readonly Effect[] {
     const { now, failed, behaviour = step } = this.options;
     try {
-      const { state, effects } = behaviour(this.state, { ...happening, at: now() } as Event);
+      const { state, effects } = behaviour(this.state, event);
       this.state = state;
       return effects;
     } catch (error) {
+      if (event.type === 'batch') return event.events.flatMap((one) => this.step(one));
       this.pausedUntil = now() + PAUSE_AFTER_FAILURE;
-      failed(`step ${happening.type}`, error);
+      failed(`step ${event.type}`, error);
       return [];
     }
   }

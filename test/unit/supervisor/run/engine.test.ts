@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Effect } from '../../../../src/lifecycle/effects.ts';
+import { eventsOf } from '../../../../src/lifecycle/events.ts';
 import { initialState } from '../../../../src/lifecycle/state.ts';
 import type { step } from '../../../../src/lifecycle/step.ts';
 import { Engine, type EngineOptions, type Happening } from '../../../../src/supervisor/run/engine.ts';
@@ -20,7 +21,13 @@ const CONTINUED: Happening = {
 function engineThat(effectsOf: (type: string) => readonly Effect[], options: Partial<EngineOptions> = {}) {
   const events: string[] = [];
   const behaviour: typeof step = (state, event) => {
-    events.push(event.type);
+    events.push(
+      eventsOf(event)
+        .map((one) =>
+          one.type === 'gate_passed' && event.type === 'batch' ? `${one.type} ${one.worker}` : one.type,
+        )
+        .join(', '),
+    );
     return { state, effects: [...effectsOf(event.type)] };
   };
   const engine = new Engine({
@@ -92,4 +99,56 @@ test('events that were posted before a batch throws are handled', () => {
   };
   assert.throws(() => engine.batch(run), defect);
   assert.deepEqual(events, ['leftovers_gone']);
+});
+
+const ready = (worker: number): Happening => ({
+  type: 'gate_passed',
+  gate: 'accept',
+  generation: 1,
+  worker,
+  incarnation: 1,
+});
+
+test('consecutive events about workers are one step, in their order, and other events are not', () => {
+  const { engine, events } = engineThat(() => []);
+  engine.batch(() => {
+    engine.post(ready(0));
+    engine.post(EXITED);
+    engine.post(ready(1));
+    engine.post(ready(2));
+    engine.post({ type: 'lane_empty', lane: 3 });
+  });
+  assert.deepEqual(events, ['gate_passed', 'leftovers_gone', 'gate_passed 1, gate_passed 2, lane_empty']);
+});
+
+test('an event about a worker whose step fails does not take the other events of its batch with it', () => {
+  const failures: string[] = [];
+  const handled: number[] = [];
+  const behaviour: typeof step = (state, event) => {
+    if (event.type === 'batch' || (event.type === 'gate_passed' && event.worker === 1))
+      throw new Error('defect');
+    if (event.type === 'gate_passed') handled.push(event.worker);
+    return { state, effects: [] };
+  };
+  const { engine } = engineThat(() => [], { behaviour, failed: (name) => failures.push(name) });
+  engine.batch(() => {
+    for (const worker of [0, 1, 2]) engine.post(ready(worker));
+  });
+  assert.deepEqual(handled, [0, 2]);
+  assert.deepEqual(failures, ['step gate_passed']);
+});
+
+test('a failed effect that is recorded is not recorded again for events that change nothing', () => {
+  const release: Effect = { type: 'release', generation: 1 };
+  const done: Happening = { type: 'done', effect: release };
+  const named: number[] = [];
+  const { engine } = engineThat((type) => (type === 'leftovers_gone' ? [release] : []), {
+    before: (_, effects) => named.push(effects.length),
+    perform: () => {
+      for (let count = 0; count < 3; count += 1) engine.post(done);
+      engine.post({ type: 'failed', effect: release, failure: { step: 'a', reason: 'b' } });
+    },
+  });
+  engine.post(EXITED);
+  assert.deepEqual(named, [1, 1]);
 });
