@@ -25,7 +25,7 @@ export async function dashboard(
   try {
     const { socket, ownHost } = await open(listen);
     // Read again each time, because instances and users come and go.
-    const fleet = new Fleet(() => instancesIn((surroundings ?? here()).places), unrefTimers);
+    const fleet = new Fleet(() => instancesIn((surroundings ?? here()).roots), unrefTimers);
     const server = await createAdminServer({
       fd: socket.fd,
       ownHost,

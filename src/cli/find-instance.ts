@@ -6,8 +6,8 @@ import { ClientError } from '../control/client-error.ts';
 import { userName } from '../linux/users.ts';
 import { directoryAsGiven } from '../service/as-given.ts';
 import { controlSocketIn } from '../supervisor/instance/instance.ts';
+import { type InstanceRoot, instanceRootsFor, processOwner } from '../supervisor/instance/instance-roots.ts';
 import type { leftBehindIn } from '../supervisor/instance/left-behind.ts';
-import { type Place, placesFor, processOwner } from '../supervisor/instance/places.ts';
 import { CommandError, EXIT } from './exit-code.ts';
 import { instancesIn, startedFrom, type WantedFile, wantedFile } from './instances/find.ts';
 import { type Instance, readInstance } from './instances/record.ts';
@@ -28,7 +28,7 @@ export interface Surroundings {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly uid: number;
   /** The directories that can contain instances. */
-  readonly places: readonly Place[];
+  readonly roots: readonly InstanceRoot[];
   /** The working directory by both of its names: with symlinks as the user entered it, and without symlinks. */
   readonly folders: readonly string[];
 }
@@ -36,7 +36,7 @@ export interface Surroundings {
 export function here(): Surroundings {
   const owner = processOwner();
   const folders = [...new Set([directoryAsGiven(), process.cwd()])];
-  return { environment: owner.environment, uid: owner.uid, places: placesFor(owner), folders };
+  return { environment: owner.environment, uid: owner.uid, roots: instanceRootsFor(owner), folders };
 }
 
 const DEFAULT_CONFIG = 'zero.yaml';
@@ -96,14 +96,14 @@ export function notRunning(
 async function instanceNamed(name: string, surroundings: Surroundings): Promise<Instance> {
   const parsed = parseInstanceName(name);
   if ('problem' in parsed) throw new CommandError(EXIT.usage, `--name ${parsed.problem}`);
-  const found = instancesIn(surroundings.places).filter((instance) => instance.name === name);
+  const found = instancesIn(surroundings.roots).filter((instance) => instance.name === name);
   if (found.length === 0) throw noInstance(`no instance with the name ${name} is running`, surroundings);
   return chooseFrom(found, `the name ${name}`, surroundings);
 }
 
 async function instanceOfFile(file: string, surroundings: Surroundings): Promise<Instance> {
   const wanted = wantedFile(file, surroundings.folders);
-  const found = instancesIn(surroundings.places).map((instance) => ({
+  const found = instancesIn(surroundings.roots).map((instance) => ({
     instance,
     how: startedFrom(instance, wanted),
   }));
@@ -162,7 +162,7 @@ async function chooseFrom(
 }
 
 async function theOnlyOne(surroundings: Surroundings): Promise<Instance> {
-  const found = instancesIn(surroundings.places);
+  const found = instancesIn(surroundings.roots);
   const states = await Promise.all(
     found.map(async (instance) => ({ instance, state: await stateOf(instance) })),
   );
@@ -190,8 +190,8 @@ async function stateOf({ controlSocket, uid }: Instance): Promise<'running' | Cl
   }
 }
 
-function noInstance(what: string, { places }: Surroundings): CommandError {
-  const looked = places.map(({ directory }) => directory).join(', ');
+function noInstance(what: string, { roots }: Surroundings): CommandError {
+  const looked = roots.map(({ directory }) => directory).join(', ');
   return new CommandError(EXIT.noInstance, `${what}. Looked in ${looked}. "zero list" shows all instances.`);
 }
 

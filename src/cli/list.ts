@@ -44,10 +44,10 @@ export async function list(
 }
 
 /** Asks all instances at once. */
-async function look({ places, uid }: Surroundings, signal: AbortSignal): Promise<ListDocument> {
+async function look({ roots, uid }: Surroundings, signal: AbortSignal): Promise<ListDocument> {
   // Each request adds a listener to the signal, and Node warns about more than 10.
   setMaxListeners(0, signal);
-  return documentOf(uid, await overviewsOf(instancesIn(places), signal));
+  return documentOf(uid, await overviewsOf(instancesIn(roots), signal));
 }
 
 function documentOf(uid: number, instances: readonly Overview[]): ListDocument {
@@ -70,8 +70,8 @@ async function watchInstances(json: boolean, context: CommandContext): Promise<n
   try {
     while (!wake.over) {
       // Read again each time, because instances and users come and go.
-      const { places, uid } = context.surroundings ?? here();
-      const instances = instancesIn(places);
+      const { roots, uid } = context.surroundings ?? here();
+      const instances = instancesIn(roots);
       followers.follow(instances);
       const known = await board.look(instances);
       if (known !== null) show(documentOf(uid, known));

@@ -57,7 +57,7 @@ export async function upgradeAll(
     return EXIT.usage;
   }
   let code: number = EXIT.done;
-  for (const { controlSocket, uid } of instancesIn((surroundings ?? here()).places)) {
+  for (const { controlSocket, uid } of instancesIn((surroundings ?? here()).roots)) {
     const client = controlClient({ path: controlSocket, owner: uid, version });
     const status = await client.status(interrupted).catch(() => null);
     // Without an answer the program of an instance is unknown.

@@ -80,3 +80,11 @@ export function inSlices(
 export function runAll(steps: Iterable<void>): void {
   for (const _ of steps);
 }
+
+/** Closes each of these as one step of sliced work. */
+export function* closeEach(some: readonly { close(): void }[]): Generator<void, void, void> {
+  for (const one of some) {
+    one.close();
+    yield;
+  }
+}

@@ -5,7 +5,7 @@ import type { Handover } from './handover.ts';
 import { ensureLanes, lanesNeeded, takeLane } from './lane.ts';
 import type { Settings } from './settings.ts';
 import { generationOf, type State } from './state.ts';
-import { newWorker, spawnWhenPossible } from './worker.ts';
+import { isReadyWorker, newWorker, spawnWhenPossible } from './worker.ts';
 
 /**
  * Creates the candidate of a handover and orders its workers. An incumbent with a running process keeps its lanes and
@@ -70,7 +70,7 @@ function addWorkers(state: State, candidate: Generation, incumbent: Generation |
  */
 export function notReady(generation: Generation): Pick<Failure, 'generation' | 'worker' | 'gates'> {
   const workers = ownWorkers(generation);
-  const late = workers.find(({ life }) => life.name !== 'up' || life.readyAt === null);
+  const late = workers.find((worker) => !isReadyWorker(worker));
   const gates = workers.flatMap(({ index, life }): OpenGate[] =>
     life.name === 'up' ? life.waiting.map((gate) => ({ worker: index, gate, reason: null })) : [],
   );

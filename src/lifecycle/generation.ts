@@ -30,7 +30,7 @@ import type { Retry } from './restart.ts';
 import type { Settings } from './settings.ts';
 import { type State, workerOf } from './state.ts';
 import { killRunning, stopWorker } from './stopping.ts';
-import { type Worker, type WorkerLife, workersDeadline } from './worker.ts';
+import { isReadyWorker, type Worker, type WorkerLife, workersDeadline } from './worker.ts';
 
 export interface Generation {
   id: number;
@@ -105,7 +105,7 @@ export function isServingNow({ stage }: Generation): boolean {
 
 /** Every worker has passed every gate and is up. */
 export function isReady(generation: Generation): boolean {
-  return ownWorkers(generation).every(({ life }) => life.name === 'up' && life.readyAt !== null);
+  return ownWorkers(generation).every(isReadyWorker);
 }
 
 /** Whether at least one of its workers is up. */

@@ -38,6 +38,7 @@ import type { Settings } from './settings.ts';
 import { candidateOf, generationOf, handoverOf } from './state.ts';
 import { conclude, verdictOf } from './verdicts.ts';
 import { handoverDeadline } from './verify.ts';
+import { lateness } from './worker.ts';
 
 export interface Handover {
   id: number;
@@ -323,14 +324,11 @@ export function tickReadiness(context: Context, generation: Generation): void {
   const { stage } = generation;
   if (stage.name !== 'starting' || stage.deadline === null || context.state.now < stage.deadline) return;
   stage.deadline = null;
-  const late = ownWorkers(generation).find(({ life }) => life.name !== 'up' || life.readyAt === null);
-  const waiting = late?.life.name === 'up' ? late.life.waiting : [];
   const after = context.state.now - generation.since;
-  const subject = { generation: generation.id, worker: late?.index ?? 0 };
+  const { worker, waiting, reason } = lateness(ownWorkers(generation), after);
+  const subject = { generation: generation.id, worker };
   report(context, { event: 'worker_not_ready', ...subject, waiting, after });
   if (!handoverOf(context.state, generation.id)) return;
-  const why = waiting.length > 0 ? `still waiting for ${waiting.join(', ')}` : 'it is not running';
-  const reason = `worker ${subject.worker} was not ready after ${Math.round(after)} ms: ${why}`;
   endHandover(context, 'rolled_back', { step: 'readiness.timeout', reason, ...subject });
 }
 

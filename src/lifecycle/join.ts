@@ -27,7 +27,7 @@ import {
   supersedeScales,
 } from './scale.ts';
 import { candidateOf, generationOf, type State } from './state.ts';
-import type { Worker } from './worker.ts';
+import { isReadyWorker, lateness, type Worker } from './worker.ts';
 
 export interface Join {
   generation: number;
@@ -104,7 +104,7 @@ export function advanceJoin(context: Context): void {
   } else if (candidateOf(handover) !== null) {
     const reason = `handover ${handover?.id} has started, which decides the workers`;
     endJoin(context, 'superseded', { step: 'handover', reason });
-  } else if (joiners(generation).every(({ life }) => life.name === 'up' && life.readyAt !== null)) {
+  } else if (joiners(generation).every(isReadyWorker)) {
     complete(context, generation, join);
   }
 }
@@ -148,18 +148,12 @@ export function tickJoin(context: Context): void {
     const reason = 'the timeout of the caller has expired: the new workers were not ready';
     endJoin(context, 'timed_out', { step: 'timeout', reason });
   } else if (state.now >= join.deadline) {
-    endJoin(context, 'failed', lateness(state, join));
+    endJoin(context, 'failed', lateFailure(state, join));
   }
 }
 
-function lateness(state: State, { generation: id, since }: Join): Failure {
-  const late = joiners(generationOf(state, id)).find(
-    ({ life }) => life.name !== 'up' || life.readyAt === null,
-  );
-  const waiting = late?.life.name === 'up' ? late.life.waiting : [];
-  const why = waiting.length > 0 ? `still waiting for ${waiting.join(', ')}` : 'it is not running';
-  const worker = late?.index ?? 0;
-  const reason = `worker ${worker} was not ready after ${Math.round(state.now - since)} ms: ${why}`;
+function lateFailure(state: State, { generation: id, since }: Join): Failure {
+  const { worker, reason } = lateness(joiners(generationOf(state, id)), state.now - since);
   return { step: 'readiness.timeout', reason, generation: id, worker };
 }
 

@@ -260,3 +260,20 @@ export function workersDeadline(generation: Generation): number {
   });
   return Math.min(NEVER, ...deadlines);
 }
+
+/** Whether a worker is up and has passed every gate. */
+export function isReadyWorker({ life }: Worker): boolean {
+  return life.name === 'up' && life.readyAt !== null;
+}
+
+/** Which of the workers is not ready after so many milliseconds, its open gates, and the reason for the failure. */
+export function lateness(
+  workers: readonly Worker[],
+  after: number,
+): { readonly worker: number; readonly waiting: readonly string[]; readonly reason: string } {
+  const late = workers.find((worker) => !isReadyWorker(worker));
+  const waiting = late?.life.name === 'up' ? late.life.waiting : [];
+  const why = waiting.length > 0 ? `still waiting for ${waiting.join(', ')}` : 'it is not running';
+  const worker = late?.index ?? 0;
+  return { worker, waiting, reason: `worker ${worker} was not ready after ${Math.round(after)} ms: ${why}` };
+}

@@ -1,6 +1,6 @@
 import type { Timers } from '../common/clock.ts';
 import { reasonOf } from '../common/errors.ts';
-import { inSlices, type Turns } from '../common/slices.ts';
+import { closeEach, inSlices, type Turns } from '../common/slices.ts';
 import { type Gate, type GateCallbacks, once } from './gate.ts';
 import type { ListenerProbe, OpenProbe } from './probes.ts';
 
@@ -79,18 +79,11 @@ export function startAcceptGate(
       work?.cancel();
       const left = [...probes.values()];
       probes.clear();
-      inSlices(closeAll(left), turns, (failure) => {
+      inSlices(closeEach(left), turns, (failure) => {
         if (failure !== null) throw failure.error;
       });
     },
   };
-}
-
-function* closeAll(probes: readonly ListenerProbe[]): Generator<void, void, void> {
-  for (const probe of probes) {
-    probe.close();
-    yield;
-  }
 }
 
 /** Returns null, or why there is no probe. */

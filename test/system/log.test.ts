@@ -44,7 +44,7 @@ describe('a log file that cannot be reopened after its rotation', () => {
     renameSync(folder, `${folder}.away`);
     await reopen();
     const { message } = await zero.fact('error', { step: 'logging' });
-    assert.ok(message.startsWith(`open log file ${file}: ENOENT: its directory does not exist: `), message);
+    assert.ok(message.startsWith(`open log file ${file}: ENOENT: its directory does not exist. `), message);
     await puppet.die('SIGKILL');
     await zero.fact('worker_exited', { pid: puppet.pid });
     renameSync(`${folder}.away`, folder);

@@ -39,7 +39,7 @@ export interface Shape {
 
 /**
  * In the syntax that bash and zsh share: reads the names from the records in the directories of
- * src/supervisor/instance/places.ts. Does not start zero.
+ * src/supervisor/instance/instance-roots.ts. Does not start zero.
  */
 export const INSTANCES = `local place record
   local -a places=("\${XDG_RUNTIME_DIR:-/run/user/$UID}/zero" "/run/user/$UID/zero" "\${TMPDIR:-/tmp}/zero-$UID" "/tmp/zero-$UID" /run/zero)

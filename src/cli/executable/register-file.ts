@@ -6,7 +6,7 @@ import { errorText } from '../../common/errors.ts';
 import { makeOwnDirectory, requireTrusted } from '../../linux/files/own-files.ts';
 import { distrust } from '../../linux/files/trusted-path.ts';
 import { defaultDataDirectory, InstanceError } from '../../supervisor/instance/instance.ts';
-import { defaultPlace, processOwner } from '../../supervisor/instance/places.ts';
+import { defaultRoot, processOwner } from '../../supervisor/instance/instance-roots.ts';
 
 /*
  * The module that Node loads before an unchanged program (docs/guide/node.md) must be a file. The executable contains
@@ -39,7 +39,7 @@ export function registerFile(lasting: boolean): string {
   const name = `register-${hash.digest('hex').slice(0, 16)}`;
   const folders = [{ mode: 0o711, path: () => defaultDataDirectory(name) }];
   // No instance has a name that begins with a dot.
-  if (!lasting) folders.push({ mode: 0o755, path: () => join(defaultPlace(processOwner()), `.${name}`) });
+  if (!lasting) folders.push({ mode: 0o755, path: () => join(defaultRoot(processOwner()), `.${name}`) });
   const problems: string[] = [];
   for (const { path, mode } of folders) {
     try {

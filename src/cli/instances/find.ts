@@ -1,14 +1,14 @@
 import path from 'node:path';
 import { type FileIdentity, identityAt, isSameFile, isSameInode } from '../../config/file-identity.ts';
-import { type Place, runtimeDirectoriesIn } from '../../supervisor/instance/places.ts';
+import { type InstanceRoot, runtimeDirectoriesIn } from '../../supervisor/instance/instance-roots.ts';
 import { type Instance, type RecordedFile, readInstance } from './record.ts';
 
 /** All instances in these directories, running or not, in the order of the directories and by name. */
-export function instancesIn(places: readonly Place[]): Instance[] {
+export function instancesIn(roots: readonly InstanceRoot[]): Instance[] {
   const found = new Map<string, Instance>();
-  for (const place of places) {
-    for (const directory of runtimeDirectoriesIn(place)) {
-      const instance = found.has(directory) ? null : readInstance(directory, place.uid);
+  for (const root of roots) {
+    for (const directory of runtimeDirectoriesIn(root)) {
+      const instance = found.has(directory) ? null : readInstance(directory, root.uid);
       if (instance !== null) found.set(directory, instance);
     }
   }

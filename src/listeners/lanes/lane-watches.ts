@@ -1,4 +1,4 @@
-import { eventLoop, inSlices } from '../../common/slices.ts';
+import { closeEach, eventLoop, inSlices } from '../../common/slices.ts';
 import { getOption } from '../../linux/sockets.ts';
 import { LaneWatch } from './lane-watch.ts';
 import { hasOwnQueue, type Lanes, type LaneWithQueue } from './lanes.ts';
@@ -52,7 +52,7 @@ export class LaneWatches {
       this.#forget(request);
       const active = [...request.active.values()];
       request.active.clear();
-      inSlices(closeAll(active), eventLoop, rethrow);
+      inSlices(closeEach(active), eventLoop, rethrow);
     };
     let isBegun = false;
     const watching = inSlices(this.#beginAll(request, all), eventLoop, (failure) => {
@@ -166,13 +166,6 @@ export class LaneWatches {
 
 function rethrow(failure: { readonly error: unknown } | null): void {
   if (failure !== null) throw failure.error;
-}
-
-function* closeAll(watches: readonly { close(): void }[]): Generator<void, void, void> {
-  for (const watch of watches) {
-    watch.close();
-    yield;
-  }
 }
 
 function isMeant({ lane, what, isShared }: Request, lanes: Lanes): boolean {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import * as z from 'zod/mini';
 import { processStat } from '../../linux/procfs.ts';
-import { placesFor, processOwner, runtimeDirectoriesIn } from '../instance/places.ts';
+import { instanceRootsFor, processOwner, runtimeDirectoriesIn } from '../instance/instance-roots.ts';
 import { AdoptionError } from './permission.ts';
 
 const identity = z.object({ pid: z.int(), start_time_ticks: z.number() });
@@ -53,7 +53,7 @@ function isProcess({ pid, start_time_ticks: startTime }: Identity, wanted: numbe
 }
 
 function instances(): z.infer<typeof state>[] {
-  const directories = new Set(placesFor(processOwner()).flatMap(runtimeDirectoriesIn));
+  const directories = new Set(instanceRootsFor(processOwner()).flatMap(runtimeDirectoriesIn));
   return [...directories].flatMap((directory) => {
     try {
       return [state.parse(JSON.parse(readFileSync(path.join(directory, 'state.json'), 'utf8')))];

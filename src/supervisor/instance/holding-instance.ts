@@ -3,8 +3,8 @@ import { bootId } from '../../linux/procfs.ts';
 import type { ListenerError } from '../../listeners/listener-error.ts';
 import { readOwned, STATE } from '../recovery/recorded-file.ts';
 import type { Document } from '../state-format/version-2.ts';
+import { type InstanceRoot, instanceRootsFor, processOwner, runtimeDirectoriesIn } from './instance-roots.ts';
 import { isRunning } from './left-behind.ts';
-import { type Place, placesFor, processOwner, runtimeDirectoriesIn } from './places.ts';
 
 /** A socket or a process that occupies an address. 0 and null: unknown. */
 export interface InTheWay {
@@ -21,9 +21,9 @@ export interface InTheWay {
  */
 export function describeInstanceHolding(
   holder: InTheWay,
-  places: readonly Place[] = placesFor(processOwner()),
+  roots: readonly InstanceRoot[] = instanceRootsFor(processOwner()),
 ): string | null {
-  for (const directory of places.flatMap(runtimeDirectoriesIn)) {
+  for (const directory of roots.flatMap(runtimeDirectoriesIn)) {
     const found = sentenceIn(directory, holder);
     if (found !== null) return found;
   }

@@ -4,7 +4,7 @@ import { errorText } from '../../common/errors.ts';
 import { writeOwnFile } from '../../linux/files/own-files.ts';
 import type { ConfigFile } from '../start/config-source.ts';
 import type { Instance } from './instance.ts';
-import { linkInstance, processOwner } from './places.ts';
+import { linkInstance, processOwner } from './instance-roots.ts';
 
 /** The data by which commands find an instance. */
 export interface InstanceFacts {

@@ -2,7 +2,7 @@ import os from 'node:os';
 import path from 'node:path';
 import type { Config } from '../../config/index.ts';
 import { defaultName, type Origin } from './default-name.ts';
-import { defaultPlace, processOwner } from './places.ts';
+import { defaultRoot, processOwner } from './instance-roots.ts';
 
 /** The instance cannot start. The message says why and what to do. */
 export class InstanceError extends Error {}
@@ -47,7 +47,7 @@ export function instanceNamed(name: string, config: Config): Instance {
 
 /** The directory of the lock, the sockets and the state of an instance of this name. */
 export function runtimeDirectoryOf({ application }: Config, name: string): string {
-  return path.resolve(application.runtime_directory ?? path.join(defaultPlace(processOwner()), name));
+  return path.resolve(application.runtime_directory ?? path.join(defaultRoot(processOwner()), name));
 }
 
 /** The default control socket of an instance. */

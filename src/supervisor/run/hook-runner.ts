@@ -4,8 +4,12 @@ import type { Config } from '../../config/index.ts';
 import type { ExitStatus, Failure } from '../../lifecycle/facts.ts';
 import type { RunHook } from '../../lifecycle/hook.ts';
 import type { ProcessIdentity } from '../../linux/procfs.ts';
-import { killProcess } from '../../workers/processes/stopper.ts';
-import { type CommandSystem, findExecutable, runCommand } from '../../workers/spawning/command.ts';
+import {
+  type CommandSystem,
+  findExecutable,
+  killCommand,
+  runCommand,
+} from '../../workers/spawning/command.ts';
 import { buildEnvironment, type Environment } from '../../workers/spawning/environment.ts';
 import { ReleaseError } from '../../workers/spawning/release-error.ts';
 import { SpawnError } from '../../workers/spawning/spawner.ts';
@@ -87,17 +91,14 @@ export class HookRunner {
    * its process has exited, or its pid now belongs to another process.
    */
   adopt(hook: number, { pid, startTime }: ProcessIdentity): boolean {
-    const { kernel, table, refused } = this.#context.system;
-    const kill = () => {
-      const delivery = killProcess(kernel, table, { pid, session: pid });
-      if (delivery.refused.length > 0) refused(delivery.refused);
-    };
+    const { system } = this.#context;
+    const kill = () => killCommand(system, pid);
     const ended = (status: ExitStatus) => {
       // No process of a hook may remain.
       kill();
       this.#ended(hook, status, null, []);
     };
-    if (!table.adoptForeign(pid, startTime, ended)) return false;
+    if (!system.table.adoptForeign(pid, startTime, ended)) return false;
     this.#running.set(hook, { process: { pid, startTime }, kill });
     return true;
   }

@@ -63,10 +63,11 @@ export interface CommandResult {
  */
 export function runCommand(
   request: CommandRequest,
-  { kernel, table, refused, register }: CommandSystem,
+  system: CommandSystem,
   { after }: CommandTimer,
   onDone: (result: CommandResult) => void,
 ): { readonly pid: number; kill(): void; close(): void } {
+  const { kernel, table, register } = system;
   const executable = findExecutable(request);
   const { user, directory, privileges } = request;
   const registered = register?.();
@@ -97,10 +98,7 @@ export function runCommand(
   }
   output.closeChildEnds();
   let state: 'running' | 'timed out' | 'closed' | 'done' = 'running';
-  const kill = () => {
-    const delivery = killProcess(kernel, table, { pid, session: pid });
-    if (delivery.refused.length > 0) refused(delivery.refused);
-  };
+  const kill = () => killCommand(system, pid);
   const cancel =
     request.timeout === 0
       ? () => {}
@@ -149,4 +147,10 @@ export function findExecutable({
   const found = findCommand(name, environment.get('PATH')?.toString() ?? '/usr/bin:/bin');
   if (found === null) throw new ReleaseError('path', `command ${name}: ENOENT: it was not found in PATH`);
   return found.startsWith('/') ? found : `${directory}/${found}`;
+}
+
+/** Sends SIGKILL to a command and its session. */
+export function killCommand({ kernel, table, refused }: CommandSystem, pid: number): void {
+  const delivery = killProcess(kernel, table, { pid, session: pid });
+  if (delivery.refused.length > 0) refused(delivery.refused);
 }

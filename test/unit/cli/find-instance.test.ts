@@ -246,8 +246,8 @@ it('a record is ignored if its user is not the owner of the directory', async (t
   assert.ok(surroundings);
   if (process.geteuid?.() === 0)
     for (const part of ['', 'a', 'a/instance.json']) chownSync(join(at.root, part), 12_344, 0);
-  const places = [{ directory: at.root, uid: 12_345 }];
-  await assert.rejects(findInstance({ name: 'a' }, true, { ...surroundings, places }), CommandError);
+  const roots = [{ directory: at.root, uid: 12_345 }];
+  await assert.rejects(findInstance({ name: 'a' }, true, { ...surroundings, roots }), CommandError);
 });
 
 it('a FIFO, a directory or an invalid file in place of a record does not block a command', async (t) => {

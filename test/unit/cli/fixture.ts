@@ -58,7 +58,7 @@ export function cliFixture(
       surroundings: {
         environment: options.environment ?? {},
         uid: process.geteuid?.() ?? 0,
-        places: [{ directory: root, uid: null }],
+        roots: [{ directory: root, uid: null }],
         folders: [root],
       },
       clock: {

@@ -23,49 +23,49 @@ const STATE = {
 };
 
 /** The directories with one instance whose state is this text. */
-function placesWith(t: TestContext, text: string) {
+function rootsWith(t: TestContext, text: string) {
   const directory = mkdtempSync(path.join(tmpdir(), 'holding-'));
   t.after(() => rmSync(directory, { recursive: true }));
   mkdirSync(path.join(directory, 'web'));
   mkdirSync(path.join(directory, 'empty'));
   const file = path.join(directory, 'web', 'state.json');
   writeFileSync(file, text);
-  return { file, places: [{ directory, uid: UID }] };
+  return { file, roots: [{ directory, uid: UID }] };
 }
 
 test('the remaining service that holds the socket is reported, with the commands that continue and stop it', (t) => {
-  const { places } = placesWith(t, JSON.stringify(STATE));
+  const { roots } = rootsWith(t, JSON.stringify(STATE));
   const expected = `The address belongs to the service of instance web, whose zero (pid ${process.pid}) has died. Continue that service with: zero --config /etc/web.yaml. Or stop it with: zero stop --name web`;
   for (const inode of [4711, 4713])
-    assert.equal(describeInstanceHolding({ inode, uid: UID }, places), expected);
-  assert.equal(describeInstanceHolding({ inode: 0, uid: UID, pid: process.pid }, places), expected);
-  for (const inode of [0, 4714]) assert.equal(describeInstanceHolding({ inode, uid: UID }, places), null);
+    assert.equal(describeInstanceHolding({ inode, uid: UID }, roots), expected);
+  assert.equal(describeInstanceHolding({ inode: 0, uid: UID, pid: process.pid }, roots), expected);
+  for (const inode of [0, 4714]) assert.equal(describeInstanceHolding({ inode, uid: UID }, roots), null);
 });
 
 test('an instance without a config file and a running one are reported', (t) => {
-  const { file, places } = placesWith(t, JSON.stringify({ ...STATE, config_file: null }));
+  const { file, roots } = rootsWith(t, JSON.stringify({ ...STATE, config_file: null }));
   const holder = { inode: 4711, uid: null };
   assert.match(
-    `${describeInstanceHolding(holder, places)}`,
+    `${describeInstanceHolding(holder, roots)}`,
     /Continue that service with the command that started it\. Or/,
   );
   writeFileSync(file, JSON.stringify({ ...STATE, supervisor: ALIVE }));
   assert.equal(
-    describeInstanceHolding(holder, places),
+    describeInstanceHolding(holder, roots),
     `The address belongs to the service of instance web (zero pid ${process.pid}). Stop that service with: zero stop --name web`,
   );
 });
 
 test('no instance is reported if its state cannot be trusted', (t) => {
-  const { file, places } = placesWith(t, '{"version":2,');
+  const { file, roots } = rootsWith(t, '{"version":2,');
   const holder = { inode: 4711, uid: UID };
   const texts = ['{"version":2,', '[]', 'null', '{}', JSON.stringify({ ...STATE, boot_id: 'another' })];
   for (const text of [...texts, JSON.stringify({ boot_id: bootId() })]) {
     writeFileSync(file, text);
-    assert.equal(describeInstanceHolding(holder, places), null, text);
+    assert.equal(describeInstanceHolding(holder, roots), null, text);
   }
   writeFileSync(`${file}.real`, JSON.stringify(STATE));
   rmSync(file);
   symlinkSync(`${file}.real`, file);
-  assert.equal(describeInstanceHolding(holder, places), null);
+  assert.equal(describeInstanceHolding(holder, roots), null);
 });

@@ -17,7 +17,7 @@ export interface Owner {
 }
 
 /** A directory with one directory per instance, by name. Its LINKS lead to instances elsewhere. */
-export interface Place {
+export interface InstanceRoot {
   readonly directory: string;
   /** The owner of its instances; null if only root can create instances there, which may belong to every user. */
   readonly uid: number | null;
@@ -35,23 +35,23 @@ export function processOwner(): Owner {
 }
 
 /** The place of an instance of this user without a configured runtime directory. */
-export function defaultPlace(owner: Owner): string {
+export function defaultRoot(owner: Owner): string {
   if (owner.uid === 0) return SYSTEM;
-  return loginPlace(owner) ?? temporaryPlace(owner.uid);
+  return loginRoot(owner) ?? temporaryRoot(owner.uid);
 }
 
 /** Every place with instances that this user may see. Root sees those of every user. */
-export function placesFor(owner: Owner): Place[] {
+export function instanceRootsFor(owner: Owner): InstanceRoot[] {
   const { uid } = owner;
-  const system: Place = { directory: SYSTEM, uid: null };
-  if (uid === 0) return [system, ...placesOfUsers()];
-  const own = [loginPlace(owner), path.join(LOGINS, String(uid), 'zero'), ...temporaryPlaces(uid)];
+  const system: InstanceRoot = { directory: SYSTEM, uid: null };
+  if (uid === 0) return [system, ...rootsOfUsers()];
+  const own = [loginRoot(owner), path.join(LOGINS, String(uid), 'zero'), ...temporaryRoots(uid)];
   const found = [...new Set(own.filter((directory) => directory !== null))];
   return [...found.map((directory) => ({ directory, uid })), system];
 }
 
 /** The runtime directories in a place: its own by name, and the targets of its links. An unreadable place is empty. */
-export function runtimeDirectoriesIn({ directory, uid }: Place): string[] {
+export function runtimeDirectoriesIn({ directory, uid }: InstanceRoot): string[] {
   if (uid !== null && !isOwnDirectory(directory, uid)) return [];
   const named = namesIn(directory)
     .filter((name) => !name.startsWith('.'))
@@ -65,12 +65,12 @@ export function runtimeDirectoriesIn({ directory, uid }: Place): string[] {
  * Throws the errors of fs.
  */
 export function linkInstance(runtimeDirectory: string, { uid }: Owner): () => void {
-  const place = uid === 0 ? SYSTEM : temporaryPlace(uid);
-  const fixed = uid === 0 ? [SYSTEM] : [path.join(LOGINS, String(uid), 'zero'), ...temporaryPlaces(uid)];
+  const root = uid === 0 ? SYSTEM : temporaryRoot(uid);
+  const fixed = uid === 0 ? [SYSTEM] : [path.join(LOGINS, String(uid), 'zero'), ...temporaryRoots(uid)];
   if (fixed.includes(path.dirname(runtimeDirectory))) return () => {};
-  const links = path.join(place, LINKS);
-  makeOwnDirectory(place, 0o755);
-  if (!isOwnDirectory(place, uid)) throw new Error(`${place} belongs to another user`);
+  const links = path.join(root, LINKS);
+  makeOwnDirectory(root, 0o755);
+  if (!isOwnDirectory(root, uid)) throw new Error(`${root} belongs to another user`);
   makeOwnDirectory(links, 0o755);
   removeDeadLinks(links);
   const link = path.join(links, linkName(runtimeDirectory));
@@ -103,24 +103,24 @@ function removeDeadLinks(links: string): void {
 /**
  * XDG_RUNTIME_DIR belongs to its user (XDG Base Directory Specification). su(1) keeps the value of the previous user.
  */
-function loginPlace({ uid, environment }: Owner): string | null {
+function loginRoot({ uid, environment }: Owner): string | null {
   const { XDG_RUNTIME_DIR: base } = environment;
   if (!base) return null;
   const owner = statsOf(base)?.uid;
   return owner === undefined || owner === uid ? path.join(base, 'zero') : null;
 }
 
-function temporaryPlace(uid: number): string {
+function temporaryRoot(uid: number): string {
   return path.join(os.tmpdir(), `zero-${uid}`);
 }
 
 /** TMPDIR may differ between a login and cron. */
-function temporaryPlaces(uid: number): string[] {
-  return [...new Set([temporaryPlace(uid), path.join(TEMPORARY, `zero-${uid}`)])];
+function temporaryRoots(uid: number): string[] {
+  return [...new Set([temporaryRoot(uid), path.join(TEMPORARY, `zero-${uid}`)])];
 }
 
 /** The places of all users. A directory counts if it belongs to the user with the uid in its name. */
-function placesOfUsers(): Place[] {
+function rootsOfUsers(): InstanceRoot[] {
   const logins = namesIn(LOGINS).map((uid) => ({ directory: path.join(LOGINS, uid, 'zero'), uid }));
   const temporary = [...new Set([os.tmpdir(), TEMPORARY])].flatMap((base) =>
     namesIn(base)

@@ -3,12 +3,12 @@ import { chownSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import {
-  defaultPlace,
+  defaultRoot,
+  instanceRootsFor,
   linkInstance,
   type Owner,
-  placesFor,
   runtimeDirectoriesIn,
-} from '../../../../src/supervisor/instance/places.ts';
+} from '../../../../src/supervisor/instance/instance-roots.ts';
 import { temporaryFolder } from '../../../support/temporary.ts';
 
 const UID = process.geteuid?.() ?? 0;
@@ -27,21 +27,21 @@ function temporary(t: TestContext): string {
   return folder;
 }
 
-const directoriesOf = (owner: Owner) => placesFor(owner).map(({ directory }) => directory);
+const directoriesOf = (owner: Owner) => instanceRootsFor(owner).map(({ directory }) => directory);
 
 describe('the instances of a user are', () => {
   it('in the runtime directory of a login, else in that for temporary files', (t) => {
     const folder = temporary(t);
     const login = join(folder, 'login');
-    assert.equal(defaultPlace({ uid: USER, environment: { XDG_RUNTIME_DIR: login } }), join(login, 'zero'));
-    assert.equal(defaultPlace({ uid: USER, environment: {} }), join(folder, `zero-${USER}`));
-    assert.equal(defaultPlace({ uid: 0, environment: { XDG_RUNTIME_DIR: login } }), '/run/zero');
+    assert.equal(defaultRoot({ uid: USER, environment: { XDG_RUNTIME_DIR: login } }), join(login, 'zero'));
+    assert.equal(defaultRoot({ uid: USER, environment: {} }), join(folder, `zero-${USER}`));
+    assert.equal(defaultRoot({ uid: 0, environment: { XDG_RUNTIME_DIR: login } }), '/run/zero');
   });
 
   it('not in the runtime directory of another user, which su(1) keeps in the environment', (t) => {
     const folder = temporary(t);
     const environment = { XDG_RUNTIME_DIR: folder };
-    assert.equal(defaultPlace({ uid: UID + 1, environment }), join(folder, `zero-${UID + 1}`));
+    assert.equal(defaultRoot({ uid: UID + 1, environment }), join(folder, `zero-${UID + 1}`));
   });
 
   it('searched for in all of these, with any environment', (t) => {
@@ -56,7 +56,7 @@ describe('the instances of a user are', () => {
     const folder = temporary(t);
     for (const name of [`zero-${UID}`, 'zero-1', 'zero-x', 'zero-']) mkdirSync(join(folder, name));
     symlinkSync(folder, join(folder, 'zero-2'));
-    const found = placesFor({ uid: 0, environment: {} });
+    const found = instanceRootsFor({ uid: 0, environment: {} });
     assert.deepEqual(found[0], { directory: '/run/zero', uid: null });
     const here = found.filter(({ directory }) => directory.startsWith(folder));
     // A directory that root created is valid for any user.
@@ -70,11 +70,11 @@ describe('an instance whose runtime directory is elsewhere', () => {
     const folder = temporary(t);
     const runtime = join(temporaryFolder(t), 'run');
     mkdirSync(runtime);
-    const place = { directory: join(folder, `zero-${USER}`), uid: USER };
+    const root = { directory: join(folder, `zero-${USER}`), uid: USER };
     const unlink = linkInstance(runtime, { uid: USER, environment: {} });
-    assert.deepEqual(runtimeDirectoriesIn(place), [runtime]);
+    assert.deepEqual(runtimeDirectoriesIn(root), [runtime]);
     unlink();
-    assert.deepEqual(runtimeDirectoriesIn(place), []);
+    assert.deepEqual(runtimeDirectoriesIn(root), []);
   });
 
   it('replaces broken links', (t) => {
@@ -87,12 +87,12 @@ describe('an instance whose runtime directory is elsewhere', () => {
   });
 
   it('is not linked in a directory that another user created', (t) => {
-    const place = join(temporary(t), `zero-${USER + 1}`);
-    mkdirSync(place);
-    if (UID === 0) chownSync(place, USER, USER);
+    const root = join(temporary(t), `zero-${USER + 1}`);
+    mkdirSync(root);
+    if (UID === 0) chownSync(root, USER, USER);
     const linking = () => linkInstance('/srv/run', { uid: USER + 1, environment: {} });
     assert.throws(linking, /zero-\d+ belongs to /);
-    assert.deepEqual(readdirSync(place), []);
+    assert.deepEqual(readdirSync(root), []);
   });
 
   it('is not linked if it is in a standard directory', (t) => {
@@ -104,14 +104,14 @@ describe('an instance whose runtime directory is elsewhere', () => {
 
 it('links in a directory are read, not followed, and names that begin with a dot are ignored', (t) => {
   const folder = temporary(t);
-  const place = { directory: join(folder, `zero-${UID}`), uid: UID };
-  mkdirSync(join(place.directory, 'web'), { recursive: true });
-  mkdirSync(join(place.directory, '.instances', 'directory'), { recursive: true });
-  symlinkSync('relative', join(place.directory, '.instances', 'relative'));
-  symlinkSync('/nowhere', join(place.directory, '.instances', 'nowhere'));
-  assert.deepEqual(runtimeDirectoriesIn(place), [join(place.directory, 'web'), '/nowhere']);
+  const root = { directory: join(folder, `zero-${UID}`), uid: UID };
+  mkdirSync(join(root.directory, 'web'), { recursive: true });
+  mkdirSync(join(root.directory, '.instances', 'directory'), { recursive: true });
+  symlinkSync('relative', join(root.directory, '.instances', 'relative'));
+  symlinkSync('/nowhere', join(root.directory, '.instances', 'nowhere'));
+  assert.deepEqual(runtimeDirectoriesIn(root), [join(root.directory, 'web'), '/nowhere']);
   assert.deepEqual(
-    runtimeDirectoriesIn({ ...place, uid: UID + 1 }),
-    UID === 0 ? [join(place.directory, 'web'), '/nowhere'] : [],
+    runtimeDirectoriesIn({ ...root, uid: UID + 1 }),
+    UID === 0 ? [join(root.directory, 'web'), '/nowhere'] : [],
   );
 });
