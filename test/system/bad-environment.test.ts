@@ -46,7 +46,7 @@ describe('a supervisor without free descriptors', () => {
       const { outcome, failure } = await zero.fact('handover_finished', {}, from);
       promoted = outcome === 'promoted';
       if (promoted) break;
-      assert.match(failure?.reason ?? '', /EMFILE.*raise its nofile limit$/);
+      assert.match(failure?.reason ?? '', /EMFILE.*Raise its nofile limit$/);
       assert.equal(complaints(zero, ['error'], from).length, 1);
       assert.deepEqual(openDescriptors(zero.pid), open);
       assert.deepEqual(await whoAnswers(address), incumbent);
@@ -67,7 +67,7 @@ describe('a supervisor without free descriptors', () => {
     await zero.fact('worker_exited', { pid: incumbent.pid });
     const client = whoAnswers(address);
     const { reason } = await zero.fact('worker_spawn_failed');
-    assert.match(reason, /EMFILE.*raise its nofile limit$/);
+    assert.match(reason, /EMFILE.*Raise its nofile limit$/);
     // The remaining processes of the crash were still found and killed.
     const { pids } = await zero.fact('leftovers_killed');
     assert.ok(pids.includes(child));

@@ -131,7 +131,7 @@ describe('a first generation that', () => {
   });
 
   it('is never ready is reported once and keeps waiting', DEADLINE, async (t) => {
-    const service = await startPuppetService(t, { readiness: { timeout: '100ms' } });
+    const service = await startPuppetService(t, { readiness: { timeout: '500ms' } });
     const { zero, puppets } = service;
     const puppet = await puppets.next();
     const late = await zero.fact('worker_not_ready');
