@@ -124,13 +124,7 @@ describe('service.output writes to files', () => {
     await following.shown('END\n');
     following.signal('SIGINT');
     const { stdout } = await following.finished;
-    const written = textIn(directory);
-    assert.ok(written.subarray(-4).equals(Buffer.from('END\n')));
-    assert.deepEqual(lines.missingFrom(written.subarray(0, -4)), { lines: 0, bytes: 0 });
     assert.deepEqual(lines.missingFrom(Buffer.from(stdout.slice(0, -4))), { lines: 0, bytes: 0 });
-    const files = filesIn(directory);
-    assert.ok(files.length >= 16, `${files.length} files`);
-    for (const file of files) assert.ok(statSync(file).size <= 256 * KIB, file);
     assert.equal(
       (await command(t, zero, 'logs', '--raw', '-n', '3')).stdout,
       stdout
@@ -138,6 +132,15 @@ describe('service.output writes to files', () => {
         .slice(-3)
         .join(''),
     );
+    // Files are written after the pipe is read. At its end, zero waits for them.
+    zero.signal('SIGTERM');
+    await zero.exited;
+    const written = textIn(directory);
+    assert.ok(written.subarray(-4).equals(Buffer.from('END\n')));
+    assert.deepEqual(lines.missingFrom(written.subarray(0, -4)), { lines: 0, bytes: 0 });
+    const files = filesIn(directory);
+    assert.ok(files.length >= 16, `${files.length} files`);
+    for (const file of files) assert.ok(statSync(file).size <= 256 * KIB, file);
     assert.deepEqual(zero.log.all('output_dropped'), []);
   });
 
