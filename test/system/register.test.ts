@@ -288,9 +288,14 @@ describe('a program is unaffected', () => {
   });
 
   it('whose permissions hide its sockets, with a warning that lists the flags', DEADLINE, async (t) => {
-    const known = process.allowedNodeEnvironmentFlags.has('--permission');
+    const isKnown = (flag: string) => process.allowedNodeEnvironmentFlags.has(flag);
     const socket = holdSocket(t);
-    const model = [known ? '--permission' : '--experimental-permission', `--allow-fs-read=${ROOT}/`];
+    const model = [
+      isKnown('--permission') ? '--permission' : '--experimental-permission',
+      `--allow-fs-read=${ROOT}/`,
+      // From Node 25 on, the permission model includes the network.
+      ...(isKnown('--allow-net') ? ['--allow-net'] : []),
+    ];
     const args = [...model, COMMONJS, 'http', socket.where];
     const program = startProgram(t, { args, sockets: [socket] });
     await program.line('Add --allow-fs-read=/proc/, and --allow-addons');
