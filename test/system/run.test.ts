@@ -47,7 +47,7 @@ describe('zero run with a command', () => {
 
   it('exits with 2 for a usage error', DEADLINE, async (t) => {
     for (const [args, message] of [
-      [['--listen', '8080'], /^zero run: no command given: zero run --listen 8080 -- CMD/],
+      [['--listen', '8080'], /^zero run: no command given\. Write: zero run --listen 8080 -- CMD/],
       [['--listen', 'x', '--', '/bin/true'], /^--listen x: "x" has no port: write "x:8080"\n$/],
       [['--workers', 'x', '--', '/bin/true'], /^--workers x: must be a whole number or auto, not "x"\n$/],
       [['--', 'no-such-command'], /^-- no-such-command: was not found in PATH\n$/],
