@@ -26,19 +26,34 @@ function useIn(pid: number, inodes: ReadonlySet<number>): SocketUse {
   // A process without descriptors has exited, or cannot be inspected.
   if (wanted.length === 0) return descriptors.length === 0 ? 'unknown' : 'unused';
   const epolls = descriptors.filter(({ link }) => link === 'anon_inode:[eventpoll]');
-  if (epolls.some(({ fd }) => isWatched(`/proc/${pid}/fdinfo/${fd}`, wanted))) return 'used';
-  if (descriptors.some(({ link }) => link === 'anon_inode:[io_uring]')) return 'unknown';
+  if (epolls.some(({ fd }) => isWatched(readInfo(pid, fd), wanted))) return 'used';
+  const rings = descriptors.filter(({ link }) => link === 'anon_inode:[io_uring]');
+  if (!rings.every(({ fd }) => isRingIdle(readInfo(pid, fd)))) return 'unknown';
   return callsOf(pid, new Set(wanted));
+}
+
+/**
+ * Whether no request in an io_uring(7) waits for a socket: PollList has a line for each one that does
+ * (io_uring/fdinfo.c). A Node program has rings that only change its epoll instances.
+ * @param fdinfo the text of proc_pid_fdinfo(5). It has no list while the ring is in use
+ */
+export function isRingIdle(fdinfo: string): boolean {
+  const isSubmitting = /^SQEs:\s+[1-9]/m.test(fdinfo);
+  return !isSubmitting && /^PollList:\n(?!\s)/m.test(fdinfo);
+}
+
+/** Empty if it cannot be read. */
+function readInfo(pid: number, fd: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'latin1');
+  } catch {
+    return '';
+  }
 }
 
 /** `tfd: 3 events: ...` is a line for each descriptor in an epoll instance. */
 function isWatched(fdinfo: string, wanted: readonly number[]): boolean {
-  try {
-    const text = readFileSync(fdinfo, 'latin1');
-    return [...text.matchAll(/^tfd:\s+(\d+)/gm)].some(([, fd]) => wanted.includes(Number(fd)));
-  } catch {
-    return false;
-  }
+  return [...fdinfo.matchAll(/^tfd:\s+(\d+)/gm)].some(([, fd]) => wanted.includes(Number(fd)));
 }
 
 /** The calls in which the threads of a process wait: `288 0x3 ...` is the number of a call and its arguments. */

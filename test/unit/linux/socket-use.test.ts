@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { socketsOf } from '../../../src/linux/socket-holder.ts';
-import { socketUse } from '../../../src/linux/socket-use.ts';
+import { isRingIdle, socketUse } from '../../../src/linux/socket-use.ts';
 
 /** A server of this process, with its inode. */
 async function listen(t: TestContext): Promise<{ server: Server; inode: number }> {
@@ -41,6 +41,12 @@ const WAITS: readonly (readonly [string, string[], string])[] = [
     'unknown',
   ],
   ['only holds it', [...PERL, `${OPEN} sleep 60`], 'unused'],
+  // io_uring_setup(2) has the number 425 on every architecture.
+  [
+    'has an unused io_uring',
+    [...PERL, `${OPEN} syscall(425, 8, my $ring = "\\0" x 120); sleep 60`],
+    'unused',
+  ],
 ];
 
 describe('the use of a socket by a process that', () => {
@@ -56,4 +62,16 @@ describe('the use of a socket by a process that', () => {
   it('has exited is unknown', () => {
     assert.equal(socketUse([2 ** 22 + 1], new Set([1])), 'unknown');
   });
+});
+
+it('an io_uring is idle if no request in it waits for a file', () => {
+  const text = (requests: number, list: string) =>
+    `SqTail:\t3\nSQEs:\t${requests}\nCQEs:\t0\nUserBufs:\t0\n${list}CqOverflowList:\nNAPI:\tdisabled\n`;
+  assert.equal(isRingIdle(text(0, 'PollList:\n')), true);
+  // Linux 5.10 does not print the requests that are not submitted yet.
+  assert.equal(isRingIdle('UserBufs:\t0\nPollList:\n'), true);
+  assert.equal(isRingIdle(text(0, 'PollList:\n  op=13, task_works=0\n')), false);
+  assert.equal(isRingIdle(text(1, 'PollList:\n')), false);
+  assert.equal(isRingIdle(text(0, '')), false);
+  assert.equal(isRingIdle(''), false);
 });
