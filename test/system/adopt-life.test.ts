@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { StatusDocument } from '../../src/control/protocol.ts';
 import { ownerOf } from '../../src/linux/procfs.ts';
 import { adopt, configFor, nginx, node, startClients } from '../support/adoption.ts';
@@ -24,6 +25,15 @@ interface Adopted {
   readonly zero: Zero;
   readonly address: string;
   readonly running: RunningService;
+}
+
+/** The two worker processes of an nginx. The first one answers before the second one runs. */
+async function nginxWorkers(master: number) {
+  for (;;) {
+    const workers = childrenOf(master, 'nginx').flatMap((pid) => identify(pid) ?? []);
+    if (workers.length >= 2) return workers;
+    await turn();
+  }
 }
 
 describe('an adopted service', () => {
@@ -65,8 +75,7 @@ describe('an adopted service', () => {
     const program = nginx(t, address);
     if (program === null) return;
     const running = await startByHand(t, program.command, address, program);
-    const workers = childrenOf(running.pid, 'nginx').flatMap((pid) => identify(pid) ?? []);
-    assert.equal(workers.length, 2);
+    const workers = await nginxWorkers(running.pid);
     const options = { ...(program.service.options as object), shutdown_timeout: '500ms' };
     const zero = await adopt(
       t,
@@ -175,7 +184,7 @@ describe('an adopted service', () => {
       if (program === null) return;
       const running = await startByHand(t, program.command, address, program);
       const zero = await adopt(t, running.pid, configFor(program));
-      const members = [running.pid, ...childrenOf(running.pid, 'nginx')];
+      const members = [running.pid, ...(await nginxWorkers(running.pid)).map(({ pid }) => pid)];
       assert.equal(members.length, 3);
       const resident = members.map(residentBytes).reduce((sum, bytes) => sum + bytes, 0);
       const list = await runZero(t, { folder: zero.folder, args: ['list', '--json'] });
