@@ -1,10 +1,10 @@
-import { readdirSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { linkOf } from '../common/files.ts';
 import { Slices } from '../common/slices.ts';
 import { SystemError } from './errors.ts';
 import { tryCall } from './libc.ts';
 import { pidfdGetfd, pidfdOpen } from './processes.ts';
+import { descriptorNumbers } from './procfs.ts';
 import { socketInode } from './socket-holder.ts';
 import { closeFd, inodeOf } from './sockets.ts';
 
@@ -91,14 +91,5 @@ function unlessGone(open: () => number): number | null {
   } catch (error) {
     if (error instanceof SystemError && (error.code === 'ESRCH' || error.code === 'EBADF')) return null;
     throw error;
-  }
-}
-
-function descriptorNumbers(pid: number): number[] {
-  try {
-    return readdirSync(`/proc/${pid}/fd`).map(Number);
-  } catch {
-    // The process has exited.
-    return [];
   }
 }

@@ -5,7 +5,6 @@ import {
   fstatSync,
   lstatSync,
   openSync,
-  readdirSync,
   readSync,
   type Stats,
   statSync,
@@ -14,6 +13,7 @@ import { Socket } from 'node:net';
 import { errorCode } from '../common/errors.ts';
 import { SystemError } from './errors.ts';
 import { call, callAbout } from './libc.ts';
+import { descriptorNumbers } from './procfs.ts';
 import { closeFd, SOCK_CLOEXEC } from './sockets.ts';
 
 const F_SETPIPE_SZ = 1031;
@@ -71,20 +71,11 @@ const READ_WRITE = 0o600;
 export function openPipeOf(pid: number, fd: number, inode: number | null): number | null {
   const first = openIfPipe(pid, String(fd), inode);
   if (first !== null || inode === null) return first;
-  for (const name of descriptorsOf(pid)) {
-    const found = Number(name) > MAX_SEARCHED ? null : openIfPipe(pid, name, inode);
+  for (const other of descriptorNumbers(pid)) {
+    const found = other > MAX_SEARCHED ? null : openIfPipe(pid, String(other), inode);
     if (found !== null) return found;
   }
   return null;
-}
-
-function descriptorsOf(pid: number): string[] {
-  try {
-    return readdirSync(`/proc/${pid}/fd`);
-  } catch {
-    // The process has exited, or belongs to another user.
-    return [];
-  }
 }
 
 function openIfPipe(pid: number, name: string, inode: number | null): number | null {

@@ -77,6 +77,15 @@ export function processIds(): number[] {
     .map(Number);
 }
 
+/** The numbers of a process's descriptors. None if it has exited or belongs to another user. */
+export function descriptorNumbers(pid: number | 'self'): number[] {
+  try {
+    return withSpare(() => readdirSync(`/proc/${pid}/fd`)).map(Number);
+  } catch {
+    return [];
+  }
+}
+
 /** The kernel's random id of this boot: pids and start times are only valid within one boot. */
 export function bootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();

@@ -1,7 +1,5 @@
-import { readdirSync } from 'node:fs';
 import { linkOf } from '../common/files.ts';
-import { commandLine, processIds } from './procfs.ts';
-import { withSpare } from './spare.ts';
+import { commandLine, descriptorNumbers, processIds } from './procfs.ts';
 
 /**
  * The first process that has a socket open, found by scanning /proc/PID/fd of the processes that this user may inspect;
@@ -35,14 +33,5 @@ function hasLink(pid: number, link: string): boolean {
  * closed meanwhile. None for a process that this user may not inspect.
  */
 export function descriptorsOf(pid: number | 'self'): { fd: number; link: string | null }[] {
-  const directory = `/proc/${pid}/fd`;
-  try {
-    return withSpare(() => readdirSync(directory)).map((fd) => ({
-      fd: Number(fd),
-      link: linkOf(`${directory}/${fd}`),
-    }));
-  } catch {
-    // Another user's process, or one that exited meanwhile.
-    return [];
-  }
+  return descriptorNumbers(pid).map((fd) => ({ fd, link: linkOf(`/proc/${pid}/fd/${fd}`) }));
 }

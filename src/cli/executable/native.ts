@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { getAsset } from 'node:sea';
+import { homeDirectory } from '../../common/files.ts';
 
 /*
  * In the executable this module replaces the package koffi (scripts/executable.js), whose native part is an asset.
@@ -15,7 +16,8 @@ const ASSET = 'koffi.node';
  */
 function directories(): readonly string[] {
   const { XDG_RUNTIME_DIR, XDG_STATE_HOME } = process.env;
-  const own = process.geteuid?.() === 0 ? ['/run', '/var/lib'] : [XDG_STATE_HOME ?? '', homeDirectory()];
+  const own =
+    process.geteuid?.() === 0 ? ['/run', '/var/lib'] : [XDG_STATE_HOME ?? '', homeDirectory() ?? ''];
   const all = [
     XDG_RUNTIME_DIR ?? '',
     ...own,
@@ -26,15 +28,6 @@ function directories(): readonly string[] {
     dirname(process.execPath),
   ];
   return [...new Set(all.filter((directory) => directory.startsWith('/')))];
-}
-
-/** Empty if the user has none, as in many containers. */
-function homeDirectory(): string {
-  try {
-    return homedir();
-  } catch {
-    return '';
-  }
 }
 
 /**

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import path from 'node:path';
+import { homeDirectory } from '../../common/files.ts';
 import { shellWord } from '../../common/text.ts';
 import { argumentsOf, processStat } from '../../linux/procfs.ts';
 import { keeperSystem } from '../keeper/keeper-system.ts';
@@ -96,7 +96,7 @@ function releaseBy(
 }
 
 function defaultPm2Home(): string {
-  return process.env.PM2_HOME ?? path.join(homedir(), '.pm2');
+  return process.env.PM2_HOME ?? path.join(homeDirectory() ?? '/', '.pm2');
 }
 
 /**

@@ -1,5 +1,5 @@
-import os from 'node:os';
 import path from 'node:path';
+import { homeDirectory } from '../../common/files.ts';
 import type { Config } from '../../config/index.ts';
 import { defaultName, type Origin } from './default-name.ts';
 import { defaultRoot, processOwner } from './instance-roots.ts';
@@ -72,18 +72,13 @@ export function controlSocketOf(
 /** The default history directory of an instance for this user. */
 export function defaultDataDirectory(name: string): string {
   if (process.geteuid?.() === 0) return path.join('/var/lib/zero', name);
-  return path.join(process.env.XDG_STATE_HOME || path.join(homeDirectory(), '.local/state'), 'zero', name);
+  return path.join(process.env.XDG_STATE_HOME || path.join(requireHome(), '.local/state'), 'zero', name);
 }
 
-/** $HOME, otherwise the directory from the password database. Throws InstanceError if both are unknown. */
-function homeDirectory(): string {
-  let home = '';
-  try {
-    home = os.homedir();
-  } catch {
-    // uv_os_homedir fails if passwd(5) has no entry for the uid, as in many containers.
-  }
-  if (home !== '') return home;
+/** Throws InstanceError if the home directory is unknown. */
+function requireHome(): string {
+  const home = homeDirectory();
+  if (home !== null) return home;
   throw new InstanceError(
     `data directory: HOME is not set, and uid ${process.geteuid?.()} has no home directory in the password database. Set HOME, XDG_STATE_HOME or application.data_directory.`,
   );
