@@ -15,6 +15,7 @@ export const WINDOW = 240_000;
  */
 const MAX_POINTS = 120;
 const MAX_CURVES = 64;
+const MIN_STEP = WINDOW / MAX_POINTS;
 /** A curve starts anew after this many milliseconds without a point. */
 const MAX_GAP = 60_000;
 
@@ -46,8 +47,11 @@ export class Samples {
     const before = this.#curves.get(name);
     if (before === undefined && this.#curves.size >= MAX_CURVES) return;
     const last = before?.at(-1)?.at ?? 0;
-    const kept = point.at - last > MAX_GAP ? [] : (before ?? []);
-    this.#curves.set(name, [...kept.filter(({ at }) => point.at - at <= WINDOW), point].slice(-MAX_POINTS));
+    const kept = point.at - last > MAX_GAP ? [] : (before ?? []).filter(({ at }) => point.at - at <= WINDOW);
+    // Values come twice as often during a handover. The curve has the newest one, and the others at MIN_STEP.
+    const [previous, newest] = kept.slice(-2);
+    if (previous && newest && newest.at - previous.at < MIN_STEP) kept.pop();
+    this.#curves.set(name, [...kept, point].slice(-MAX_POINTS));
   }
 }
 
