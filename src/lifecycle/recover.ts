@@ -22,7 +22,7 @@ import { retireWorker } from './membership.ts';
 import { noteRecovery } from './notifications.ts';
 import { keepRemains } from './remains.ts';
 import { candidateOf, generationOf, initialState, mayRestart, type State, workerOf } from './state.ts';
-import { sendAgain } from './stopping.ts';
+import { renewTime, sendAgain } from './stopping.ts';
 import { noteUnheard } from './unheard.ts';
 import { conclude } from './verdicts.ts';
 import { onExited, onSpawned, spawnWorker } from './worker.ts';
@@ -45,6 +45,8 @@ export function onContinued(context: Context, event: Of<'continued'>): void {
   demandAgain(state);
   noteUnread(state);
   if (event.planned) return;
+  for (const generation of state.generations)
+    for (const worker of generation.workers) renewTime(state, generation, worker);
   noteUnheard(state);
   noteRecovery(context, event.previous);
 }

@@ -74,6 +74,15 @@ export function sendAgain(
   }
 }
 
+/**
+ * A signal that failed before the supervisor died is due again. The time that the worker has after it may have passed
+ * meanwhile, so the worker gets its whole time once more.
+ */
+export function renewTime({ now }: State, { settings }: Generation, { life }: Worker): void {
+  if (life.name !== 'stopping' || life.retry === null || life.killAt === null) return;
+  life.killAt = now + (life.killed ? KILL_TIME : settings.shutdownTimeout);
+}
+
 function kill(context: Context, generation: Generation, worker: Worker, pid: number, reason: string): void {
   const key = keyOf(generation, worker);
   emit(context, { type: 'kill', ...key, pid });

@@ -38,6 +38,26 @@ function handingOver(changes: Changes, how: { readonly preview?: boolean } = {})
 const CANARY: Changes = { handover: { canary: [{ percent: 10, for: 5_000 }] } };
 
 describe('a supervisor that continues', () => {
+  it('repeats a signal that failed, although its time has passed meanwhile', () => {
+    for (const now of [false, true]) {
+      const story = serving();
+      story.refuses = ({ type }) => (type === 'signal' || type === 'kill' ? 'ENOMEM' : null);
+      story.tell({ type: 'stop', by: 'SIGTERM', now });
+      story.clock += 3_600_000;
+      story.refuses = () => null;
+      restart(story);
+      const type = now ? 'kill' : 'signal';
+      assert.deepEqual(
+        story.take(type).map(({ pid }) => pid),
+        [100],
+        type,
+      );
+      story.exited(1);
+      assert.deepEqual(story.facts('error'), []);
+      assert.equal(story.take('exit').length, 1);
+    }
+  });
+
   it('steers again and starts nothing if every worker runs', () => {
     const story = serving({ workers: 2 });
     restart(story);
