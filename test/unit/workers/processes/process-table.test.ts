@@ -182,7 +182,8 @@ test('a pid that is reused between the check and the pidfd is not adopted', () =
 
 test('orphans of an adopted worker are found by its notify socket', async () => {
   const path = join(folder, '1.0.1');
-  const { pid, exit, line } = script("setsid sh -c 'echo $$; exec sleep 1000' & wait", [
+  // A process has no environment during an exec.
+  const { pid, exit, line } = script(`setsid perl -e '$| = 1; print "$$\\n"; sleep 1000' & wait`, [
     `NOTIFY_SOCKET=${path}`,
   ]);
   const outside = Number(await line());
