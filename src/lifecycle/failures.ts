@@ -15,7 +15,7 @@ import { candidateOf, generationOf, handoverOf, workerOf } from './state.ts';
 import { onSignalFailed } from './stopping.ts';
 import { onWriteFailed } from './storage.ts';
 import { amendVerdict } from './verdicts.ts';
-import { onExited, onSpawnFailed } from './worker.ts';
+import { onExited, onSpawnFailed, waitsForFirstStart } from './worker.ts';
 
 /**
  * A generation has failed. A candidate is rolled back. A promoted generation is rolled back, too, as long as no worker
@@ -77,7 +77,7 @@ export function onWorkerSpawnFailed(context: Context, event: Of<'spawn_failed'>)
   workerEnded(context, event, failure);
   const generation = generationOf(state, event.generation);
   const runs = workers.some(
-    ({ life, incarnation }) => life.name === 'up' || life.name === 'spawning' || incarnation === 0,
+    (worker) => ['up', 'spawning'].includes(worker.life.name) || waitsForFirstStart(worker),
   );
   // Nothing runs or is still to be started, and the operator who starts the supervisor reads the reason, so zero does not retry.
   if (failure && firstStart && generation && !runs) stopGeneration(context, generation);

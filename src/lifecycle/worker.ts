@@ -112,6 +112,11 @@ export function spawnWhenPossible(context: Context, generation: Generation, work
   else worker.life = { name: 'backoff', until: context.state.now + 1 };
 }
 
+/** Whether a new worker waits for the starts of others. It has not exited, unlike every other worker in `backoff`. */
+export function waitsForFirstStart({ life, incarnation }: Worker): boolean {
+  return life.name === 'backoff' && incarnation === 0;
+}
+
 export function newWorker(index: number, lane: number, rescue: boolean): Worker {
   const life = { name: 'ended', exit: null } as const;
   return {

@@ -9,8 +9,9 @@ import type { Request } from '../../lifecycle/requests.ts';
 import { healthOf } from '../../lifecycle/service-state.ts';
 import { candidateOf, type State } from '../../lifecycle/state.ts';
 import type { Steering } from '../../lifecycle/steering.ts';
+import { waitsForFirstStart } from '../../lifecycle/worker.ts';
 import { formatAddress } from '../../linux/sockaddr.ts';
-import type { ListenerSet } from '../../listeners/listener-set.ts';
+import type { Listeners } from '../../listeners/listeners.ts';
 import type { Deviation } from '../run/generations.ts';
 import type { ConfigFile } from '../start/config-source.ts';
 
@@ -25,7 +26,7 @@ export interface StatusSources {
   /** Milliseconds of the state's clock. */
   readonly now: number;
   readonly state: State;
-  readonly listeners: ListenerSet;
+  readonly listeners: Pick<Listeners, 'queues' | 'snapshot'>;
   /** The other executable that restarted workers of a generation run. */
   readonly deviationOf: (generation: number) => Deviation | null;
   readonly lastEvent: StatusDocument['last_event'] | null;
@@ -124,23 +125,28 @@ function generationStatus(
     // For a retiring generation, the time since its retirement began.
     since_ms_ago: Math.round(now - ('since' in stage ? stage.since : since)),
     // Workers that were removed from the generation do not count.
-    workers: workers.filter(holdsLane).map(({ index, life, lane, incarnation, membership, lastExit }) => ({
-      worker: index,
-      pid: life.name === 'up' || life.name === 'stopping' ? life.pid : null,
-      state: life.name,
-      uptime_ms: life.name === 'up' ? Math.round(now - life.since) : null,
-      ready: life.name === 'up' && life.readyAt !== null,
-      waiting: life.name === 'up' ? life.waiting : [],
-      lane: settings.handover.steered ? lane : null,
-      restarts: Math.max(0, incarnation - 1),
-      ...(life.name === 'backoff' && { retry_in_ms: Math.max(0, Math.round(life.until - now)) }),
-      ...(life.name === 'up' && life.hung && { hung: true }),
-      ...(lastExit && { last_exit: lastExitDocument(lastExit, now) }),
-      ...(membership !== 'member' && { role: membership }),
-      ...(life.name === 'up' && life.unhealthy !== null && { unhealthy: life.unhealthy }),
-      ...(purpose?.worker === index && { replaced_by: purpose.replacement }),
-      ...(life.name === 'stopping' && life.refused !== null && { problem: life.refused }),
-    })),
+    workers: workers.filter(holdsLane).map((worker) => {
+      const { index, life, lane, incarnation, membership, lastExit } = worker;
+      const isSpawning = waitsForFirstStart(worker);
+      return {
+        worker: index,
+        pid: life.name === 'up' || life.name === 'stopping' ? life.pid : null,
+        state: isSpawning ? 'spawning' : life.name,
+        uptime_ms: life.name === 'up' ? Math.round(now - life.since) : null,
+        ready: life.name === 'up' && life.readyAt !== null,
+        waiting: life.name === 'up' ? life.waiting : [],
+        lane: settings.handover.steered ? lane : null,
+        restarts: Math.max(0, incarnation - 1),
+        ...(life.name === 'backoff' &&
+          !isSpawning && { retry_in_ms: Math.max(0, Math.round(life.until - now)) }),
+        ...(life.name === 'up' && life.hung && { hung: true }),
+        ...(lastExit && { last_exit: lastExitDocument(lastExit, now) }),
+        ...(membership !== 'member' && { role: membership }),
+        ...(life.name === 'up' && life.unhealthy !== null && { unhealthy: life.unhealthy }),
+        ...(purpose?.worker === index && { replaced_by: purpose.replacement }),
+        ...(life.name === 'stopping' && life.refused !== null && { problem: life.refused }),
+      };
+    }),
   };
 }
 
@@ -162,7 +168,7 @@ function steeringStatus({ main, canary, preview }: Steering): StatusDocument['st
   };
 }
 
-function listenerStatus(listeners: ListenerSet): StatusDocument['listeners'] {
+function listenerStatus(listeners: StatusSources['listeners']): StatusDocument['listeners'] {
   const queues = listeners.queues();
   return listeners.snapshot().map(({ name, address, lanes }) => ({
     name,
