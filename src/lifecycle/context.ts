@@ -18,7 +18,8 @@ export function emit(context: Context, effect: Effect): void {
 
 /** Adds an effect on a whole generation, or on everything, which several events of a step may ask for. */
 export function emitOnce(context: Context, effect: Effect): void {
-  if (!context.effects.some((other) => isSame(other, effect))) emit(context, effect);
+  if (!context.effects.some((other) => other.type === effect.type && isSame(other, effect)))
+    emit(context, effect);
 }
 
 /** Reports a fact. */
