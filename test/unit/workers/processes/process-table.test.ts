@@ -188,7 +188,8 @@ test('orphans of an adopted worker are found by its notify socket', async () => 
   ]);
   const outside = Number(await line());
   const departed = { session: pid, since: processStat(pid)?.startTime ?? 0, generation: 1, worker: 0 };
-  const kernel = { ...linux, pid: 1 };
+  // The number of no process: the children of process 1 are orphans of any program on the machine.
+  const kernel = { ...linux, pid: 2 ** 22 + 1 };
   assert.deepEqual(leftovers(kernel, departed, table.known()).orphans, []);
   assert.deepEqual(leftovers(kernel, { ...departed, notifyPath: path }, table.known()).orphans, [outside]);
   const other = { ...departed, notifyPath: `${path}1` };
