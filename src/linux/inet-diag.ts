@@ -114,7 +114,7 @@ export function findTcpSocket(local: InetAddress, remote: InetAddress): TcpSocke
 
 /**
  * Whether the socket of exactly this connection has IP_BIND_ADDRESS_NO_PORT set. The option has no effect on a
- * connection, which inherits it from its listening socket. Null if there is no such connection, or the kernel (before
+ * connection, which inherits it from its listening socket. Null if the connection does not exist, or the kernel (before
  * 5.10) does not report the option.
  */
 export function hasBindAddressNoPort(local: InetAddress, remote: InetAddress): boolean | null {

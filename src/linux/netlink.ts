@@ -17,7 +17,7 @@ const RECEIVE_SIZE = 32768;
 let receiveBuffer: Buffer | undefined;
 
 /**
- * One exact request to sock_diag(7). Returns the payload of the answer, or null if there is no such socket. Throws
+ * One exact request to sock_diag(7). Returns the payload of the answer, or null if no socket matches. Throws
  * SystemError.
  */
 export function diagLookup(request: Buffer): Buffer | null {

@@ -48,7 +48,7 @@ export function foreignListeners(isKnown: (inode: number) => boolean, ports: Por
 }
 
 /**
- * Number of connections that wait to be accepted from a listening TCP socket; 0 if there is no such socket. Throws
+ * Number of connections that wait to be accepted from a listening TCP socket; 0 if the socket does not exist. Throws
  * SystemError.
  */
 export function listenQueue(port: number, inode: number): number {

@@ -94,7 +94,7 @@ describe('a worker that crashes after its file was overwritten', () => {
     const t = reversed(test);
     const service = await startKept(t);
     const { zero, script, folder, puppets } = service;
-    // This release loads a part of itself from its own directory.
+    // This release loads a module from its own directory.
     const needy = (version: string) => {
       const program = puppets.command.map((part) => `'${part}'`).join(' ');
       writeFileSync(

@@ -10,7 +10,7 @@ type Fields = Readonly<Record<string, unknown>>;
 /** A step in progress. */
 interface Step {
   readonly text: string;
-  /** When the step ends by itself; null if that is unknown. */
+  /** When the step ends without a command; null if that is unknown. */
   readonly until: number | null;
 }
 

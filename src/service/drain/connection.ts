@@ -4,7 +4,7 @@ import type { TLSSocket } from 'node:tls';
 import { rawOf } from './node-internals.ts';
 import type { WebSocketConnection } from './websocket.ts';
 
-/** How the drain closed a connection that did not end by itself. */
+/** How the drain closed a connection that its client did not end. */
 export type Fate = 'closed idle' | 'cut';
 
 const KEY = Symbol('zerodown.connection');

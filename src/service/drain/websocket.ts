@@ -13,8 +13,8 @@ export const asksForWebSocket = ({ headers }: IncomingMessage): boolean =>
 
 /**
  * One connection that was upgraded to WebSocket. It follows the service's output from the first byte on, so that it can
- * insert a close frame between two frames of any library. It asks `ws` to close by itself, because `ws` may hold
- * messages that it compresses and has not written yet.
+ * insert a close frame between two frames of any library. The library `ws` inserts its own close frame, because it may
+ * hold messages that it compresses and has not written yet.
  */
 export class WebSocketConnection {
   readonly #stream: Duplex;
