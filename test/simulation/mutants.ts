@@ -46,7 +46,7 @@ export const mutants: Record<string, Mutant> = {
   },
   'reuses a lane that still has a queue': {
     caught: /is used again with (a queue|handshakes)/,
-    from: 107,
+    from: 266,
     step: (state, event) => {
       const result = step(state, event);
       if (result.state.nextGeneration === state.nextGeneration) return result;
@@ -268,7 +268,7 @@ export const mutants: Record<string, Mutant> = {
   },
   'rolls back to a generation that was asked to stop': {
     caught: /rolled back to a generation that was asked to stop/,
-    from: 886,
+    from: 1_303,
     step: before((state) => {
       for (const { stage } of state.generations) if (stage.name === 'retiring') stage.signalled = false;
     }),
@@ -287,6 +287,7 @@ export const mutants: Record<string, Mutant> = {
   },
   'forgets a file that could not be written': {
     caught: /write state failed and was not attempted again/,
+    from: 114,
     step: forgetting((state) => {
       state.storage.state = null;
     }),
