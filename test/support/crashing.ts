@@ -1,5 +1,6 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { httpGet } from './http-get.ts';
 import { fixture } from './paths.ts';
 import { sendSignal } from './send-signal.ts';
 import { type Scope, temporaryFolder } from './temporary.ts';
@@ -39,9 +40,10 @@ export async function startCrashing(
   });
   await zero.fact('generation_promoted', { generation: 1 });
   const running = (): number => zero.log.all('worker_spawned').at(-1)?.pid ?? 0;
+  const address = await zero.address('http');
   return {
     zero,
-    address: await zero.address('http'),
+    address,
     dataDirectory,
     async crash(times) {
       rmSync(good);
@@ -54,8 +56,8 @@ export async function startCrashing(
         at = zero.log.facts.indexOf(exited, at) + 1;
       }
       writeFileSync(good, '');
-      const { cursor } = zero;
-      await zero.fact('worker_ready', {}, cursor);
+      // Not worker_ready: the start that finds the file may have been reported before the file existed.
+      await httpGet(address, '/');
     },
   };
 }

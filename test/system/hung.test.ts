@@ -63,9 +63,10 @@ describe('a worker that accepts nothing while connections wait', () => {
     await freeze({ pid });
     await sendRequests(t, await zero.address('http'), 1);
     await zero.fact('worker_stalled');
+    const { cursor } = zero;
     process.kill(pid, 'SIGKILL');
     await zero.fact('worker_stall_ended', { how: 'exited' });
-    await zero.fact('worker_ready', {}, zero.cursor);
+    await zero.fact('worker_ready', {}, cursor);
     assert.equal(zero.log.all('worker_stalled').length, 1);
   });
 
