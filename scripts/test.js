@@ -1,12 +1,12 @@
 // Runs the compiled tests: node scripts/test.js GROUP... [--only PATTERN] [--repeat N]
 // GROUP is a folder of test/ (unit, simulation, system). PATTERN is a regular expression on file names. The tests are
 // compiled by `tsc`.
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { run } from 'node:test';
 import { spec as Spec } from 'node:test/reporters';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -18,6 +18,8 @@ const SETTINGS = {
   simulation: { concurrency: Math.min(availableParallelism(), 4), timeout: 30 * MINUTE },
   system: { concurrency: 2, timeout: 20 * MINUTE },
 };
+/** Folders whose tests change their process: they reap any child (waitid(2)), or replace process.stdout.write. */
+const ALONE = ['linux', 'cli', 'control', 'workers/output', 'workers/processes', 'workers/spawning'];
 const COUNTED = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) ([\d.]+)$/;
 
 function usage(message) {
@@ -39,7 +41,30 @@ function testFiles(group, only) {
     .map((name) => join(ROOT, 'build', 'test', group, name.replace(/\.ts$/, '.js')));
 }
 
-const runGroup = ({ group, files }) => run({ files, ...SETTINGS[group] });
+const runGroup = ({ group, files }) => run({ files: processesOf(group, files), ...SETTINGS[group] });
+
+/**
+ * One entry for each process. The unit tests of a folder share one, because the start of Node and the imports take
+ * longer than most of them.
+ */
+function processesOf(group, files) {
+  if (group !== 'unit') return files;
+  const tests = join(ROOT, 'build', 'test');
+  const folders = new Map();
+  for (const file of files) {
+    const folder = relative(tests, dirname(file));
+    const key = ALONE.some((name) => folder === join(group, name)) ? file : folder;
+    folders.set(key, [...(folders.get(key) ?? []), file]);
+  }
+  return [...folders].map(([folder, members]) => {
+    const [only] = members;
+    if (members.length === 1) return only;
+    const entry = join(ROOT, 'build', 'test-folders', `${folder.replaceAll('/', '-')}.mjs`);
+    mkdirSync(dirname(entry), { recursive: true });
+    writeFileSync(entry, members.map((file) => `import '${pathToFileURL(file)}';\n`).join(''));
+    return entry;
+  });
+}
 
 /**
  * One stream of events for each group, to be read one after the other. If there are system tests, the simulation starts

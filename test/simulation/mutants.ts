@@ -66,6 +66,7 @@ export const mutants: Record<string, Mutant> = {
     },
   },
   'gives the lane of an adopted service to another generation': {
+    from: 17,
     caught: /the lane of the adopted service was given to/,
     step: before((state) => {
       for (const lane of state.lanes) delete lane.taken;
@@ -94,6 +95,7 @@ export const mutants: Record<string, Mutant> = {
     },
   },
   'keeps steering to a crashed canary': {
+    from: 52,
     caught:
       /has a share and is not|of a failed canary is still steered to|is steered to and is not|a canary has its share/,
     step: after((effects, _, event, was) => {
@@ -103,6 +105,7 @@ export const mutants: Record<string, Mutant> = {
     }),
   },
   'ends a canary step or a soak although the last check failed': {
+    from: 25,
     caught: /step ended without a check that passed/,
     step: before(({ handover }) => {
       const step = handover?.step;
@@ -186,12 +189,14 @@ export const mutants: Record<string, Mutant> = {
     },
   },
   'runs two hooks at the same time': {
+    from: 20,
     caught: /was started while \d+ runs/,
     step: before((state) => {
       if (state.hooks.length > 1) state.hooks.shift();
     }),
   },
   'runs two notifications at the same time': {
+    from: 28,
     caught: /was started while \d+ runs/,
     step: before((state) => {
       if (state.notifications.length > 1) state.notifications.shift();
@@ -274,6 +279,7 @@ export const mutants: Record<string, Mutant> = {
     }),
   },
   'forgets a steering change that failed': {
+    from: 62,
     caught: /steer failed and was not attempted again/,
     step: forgetting((state) => {
       delete state.retries.steering;
@@ -326,7 +332,7 @@ export const mutants: Record<string, Mutant> = {
   },
   'merges requests with different labels': {
     caught: /requests for different releases got one answer/,
-    from: 40,
+    from: 98,
     step: instead((event, { pending }) =>
       event.type === 'reload' && pending ? { ...event, label: pending.wants.label } : event,
     ),
@@ -395,7 +401,7 @@ export const mutants: Record<string, Mutant> = {
   },
   'stops a retiring worker before its lane has settled': {
     caught: /asked to stop before settle|could not be steered away from/,
-    from: 50,
+    from: 89,
     step: before((state) => {
       for (const { stage, workers } of state.generations)
         for (const { membership, leave } of workers)
@@ -430,7 +436,7 @@ export const mutants: Record<string, Mutant> = {
   },
   'steers to a joining worker': {
     caught: /is steered to while its worker joins|is steered to and is not the incumbent's/,
-    from: 76,
+    from: 105,
     step: after((effects, state) => {
       const workers = state.generations.flatMap((generation) => generation.workers);
       const lanes = workers.filter(({ membership }) => membership === 'joining').map(({ lane }) => lane);
@@ -439,7 +445,7 @@ export const mutants: Record<string, Mutant> = {
   },
   'watches no lane of an exited worker': {
     caught: /has a queue, and no process accepts from it/,
-    from: 106,
+    from: 150,
     step: after((effects, state) => {
       const workers = state.generations.flatMap((generation) => generation.workers);
       const left = workers.filter(
