@@ -18,8 +18,8 @@ const SETTINGS = {
   simulation: { concurrency: Math.min(availableParallelism(), 4), timeout: 30 * MINUTE },
   system: { concurrency: 2, timeout: 20 * MINUTE },
 };
-/** Folders whose tests change their process: they reap any child (waitid(2)), or replace process.stdout.write. */
-const ALONE = ['linux', 'cli', 'control', 'workers/output', 'workers/processes', 'workers/spawning'];
+/** Folders with tests that reap any child of their process (waitid(2)). */
+const ALONE = ['linux', 'control', 'workers/output', 'workers/processes', 'workers/spawning'];
 const COUNTED = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) ([\d.]+)$/;
 
 function usage(message) {

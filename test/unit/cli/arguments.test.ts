@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { parseArguments } from '../../../src/cli/arguments.ts';
+import { capturedOutput } from './captured-output.ts';
 
 /** The exit code of a command line, and its lines on standard error. */
 async function run(t: TestContext, ...argv: string[]): Promise<{ code: number; lines: string[] }> {
@@ -33,14 +34,11 @@ test('an unknown command without a similar one is reported with a pointer to the
   });
 });
 
-test('zero help shows the help of zero, or of a command', async (t) => {
-  let shown = '';
-  t.mock.method(process.stdout, 'write', (text: string) => {
-    shown += text;
-    return true;
+test('zero help shows the help of zero, or of a command', async () => {
+  const codes: number[] = [];
+  const shown = await capturedOutput(async () => {
+    for (const argv of [['help'], ['help', 'reload']]) codes.push(await parseArguments(argv));
   });
-  const codes = [await parseArguments(['help']), await parseArguments(['help', 'reload'])];
-  t.mock.restoreAll();
   assert.deepEqual(codes, [0, 0]);
   assert.match(shown, /^Usage: zero \[options\] \[command\]\n.*\nUsage: zero reload \[options\]\n/s);
 });

@@ -5,22 +5,13 @@ import { test } from 'node:test';
 import { parseArguments } from '../../../src/cli/arguments.ts';
 import { EXIT } from '../../../src/cli/exit-code.ts';
 import { ROOT } from '../../support/paths.ts';
+import { capturedOutput } from './captured-output.ts';
 
 const REFERENCE = readFileSync(join(ROOT, 'docs', 'reference', 'commands.md'), 'utf8');
 
 /** The words after a flag in the fish completion. */
 async function defined(flag: RegExp): Promise<Set<string>> {
-  const write = process.stdout.write;
-  let text = '';
-  process.stdout.write = (chunk) => {
-    text += String(chunk);
-    return true;
-  };
-  try {
-    await parseArguments(['completion', 'fish']);
-  } finally {
-    process.stdout.write = write;
-  }
+  const text = await capturedOutput(() => parseArguments(['completion', 'fish']));
   return new Set([...text.matchAll(flag)].map(([, word = '']) => word));
 }
 
