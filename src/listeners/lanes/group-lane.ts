@@ -57,6 +57,7 @@ export function openedLane(fd: number, as: LaneKind): GroupLane {
 export function reach(lane: GroupLane, target: InetTarget): void {
   admit(lane, target, true);
   lane.used = true;
+  lane.queue.served = true;
 }
 
 /**
@@ -126,5 +127,13 @@ export function recoveredLane(
   const given = isAdopted || getOption(fd, 'lock_filter') === 1;
   const used = reached || acceptQueue(fd) > 0;
   const admits = getOption(fd, 'min_ttl') === 0;
-  return { fd, inode, given, used, proven: false, admits, queue: new LaneQueue(() => acceptQueue(fd)) };
+  return {
+    fd,
+    inode,
+    given,
+    used,
+    proven: false,
+    admits,
+    queue: new LaneQueue(() => acceptQueue(fd), reached),
+  };
 }

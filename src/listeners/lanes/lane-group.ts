@@ -119,6 +119,7 @@ export class LaneGroup implements Lanes {
   regain(lane: number): number | null {
     const found = this.#lane(lane);
     found.used = true;
+    found.queue.served = true;
     // The socket of an adopted program is not locked yet.
     if (found.fd !== null) lockFilter(found.fd);
     return found.fd;
@@ -145,7 +146,7 @@ export class LaneGroup implements Lanes {
   }
 
   waiting(): number {
-    return this.#lanes.reduce((sum, { queue, used }) => (used ? sum + queue.clients() : sum), 0);
+    return this.#lanes.reduce((sum, { queue, used }) => (used ? sum + queue.waiting() : sum), 0);
   }
 
   // Every check finds it.

@@ -26,10 +26,24 @@ export class LaneQueue {
   readonly #length: () => number;
   /** By the descriptor of the client's end. */
   readonly #own = new Map<number, OwnConnection>();
+  /** A worker has or had the lane, or connections of clients go there. */
+  served: boolean;
 
-  /** @param length reads how many connections the kernel has in the queue */
-  constructor(length: () => number) {
+  /**
+   * @param length reads how many connections the kernel has in the queue
+   * @param served false for a lane of a dead supervisor until this one uses it
+   */
+  constructor(length: () => number, served = true) {
     this.#length = length;
+    this.served = served;
+  }
+
+  /**
+   * The same as `clients` for a lane that is served. The queue of any other lane contains only test connections of the
+   * dead supervisor. Its ends of them were closed with it, so they look like clients'. Throws SystemError.
+   */
+  waiting(): number {
+    return this.served ? this.clients() : 0;
   }
 
   /** The number of clients' connections that wait to be accepted. Throws SystemError. */

@@ -90,6 +90,7 @@ export class UnixLanes implements Lanes {
       for (const [lane, { fd, inode }] of saved.entries()) lanes.#recover(lane, fd, inode);
       const published = lanes.#lanes.findIndex(({ file }) => isFile(path, file));
       lanes.#published = published === -1 ? main : published;
+      lanes.#serve(lanes.#published);
     });
     return lanes;
   }
@@ -117,13 +118,13 @@ export class UnixLanes implements Lanes {
   give(lane: number, first?: number): number {
     if (first !== undefined) this.#firsts.set(lane, first);
     const own = this.socketOf(lane);
-    const { fd } = this.#lane(own);
+    const { fd } = this.#serve(own);
     return fd ?? this.#replace(own);
   }
 
   regain(lane: number, first?: number): number | null {
     if (first !== undefined) this.#firsts.set(lane, first);
-    return this.#lane(this.socketOf(lane)).fd;
+    return this.#serve(this.socketOf(lane)).fd;
   }
 
   socketOf(lane: number): number {
@@ -141,7 +142,7 @@ export class UnixLanes implements Lanes {
   }
 
   waiting(): number {
-    return this.#lanes.reduce((sum, { queue }) => sum + queue.clients(), 0);
+    return this.#lanes.reduce((sum, { queue }) => sum + queue.waiting(), 0);
   }
 
   prepare(): void {
@@ -235,7 +236,7 @@ export class UnixLanes implements Lanes {
       return;
     }
     restoreNames(file, [names.kept, names.bound]);
-    this.#lanes[lane] = { fd, inode, names, file, queue: queueOf(inode) };
+    this.#lanes[lane] = { fd, inode, names, file, queue: queueOf(inode, false) };
   }
 
   #open(lane: number): Lane & { readonly fd: number } {
@@ -266,7 +267,7 @@ export class UnixLanes implements Lanes {
   }
 
   #publish(lane: number): void {
-    const { file, names } = this.#lane(lane);
+    const { file, names } = this.#serve(lane);
     try {
       publish(this.path, file, [names.kept, names.bound]);
       this.#published = lane;
@@ -293,6 +294,13 @@ export class UnixLanes implements Lanes {
       if (this.#own(inode) === null) this.#foreignSockets.add(inode);
   }
 
+  /** A lane that a worker gets, or that connections go to. */
+  #serve(lane: number): Lane {
+    const found = this.#lane(lane);
+    found.queue.served = true;
+    return found;
+  }
+
   #lane(lane: number): Lane {
     const found = this.#lanes[lane];
     if (found === undefined) throw new RangeError(`listener ${this.#config.name} has no lane ${lane}`);
@@ -305,8 +313,8 @@ export class UnixLanes implements Lanes {
   }
 }
 
-function queueOf(inode: number): LaneQueue {
-  return new LaneQueue(() => unixSocket(inode)?.rqueue ?? 0);
+function queueOf(inode: number, served = true): LaneQueue {
+  return new LaneQueue(() => unixSocket(inode)?.rqueue ?? 0, served);
 }
 
 /** UNIX_DIAG_PEER of the client's end: 0 until the connection is accepted, and again when the other end is closed. */

@@ -26,6 +26,8 @@ export interface Death {
   readonly steering?: Steering;
   /** Lanes of workers. */
   readonly given?: readonly number[];
+  /** Lanes with a test connection that no worker has accepted. */
+  readonly probed?: readonly number[];
   /** For each lane including the one after the last; for a shared listener that of lane 0. */
   readonly fate?: (lane: number) => Fate;
 }
@@ -39,7 +41,7 @@ export interface Dead {
 
 /** A killed supervisor with one listener. */
 export async function died(t: TestContext, config: ListenerConfig, death: Death = {}): Promise<Dead> {
-  const { lanes = 4, steering = to([0]), given = [], fate = () => 'taken' } = death;
+  const { lanes = 4, steering = to([0]), given = [], probed = [], fate = () => 'taken' } = death;
   const code = `
     import(${JSON.stringify(new URL('../../../src/listeners/listener-set.js', import.meta.url))}).then(async ({ ListenerSet }) => {
       const lookup = async () => [{ address: '127.0.0.1', family: 4 }];
@@ -47,6 +49,7 @@ export async function died(t: TestContext, config: ListenerConfig, death: Death 
       const acquired = await set.acquire([${JSON.stringify(config)}], ${lanes});
       if (acquired.listeners[0].steered) set.steer(${JSON.stringify(steering)});
       for (const lane of ${JSON.stringify(given)}) acquired.listeners[0].fdOf(lane);
+      for (const lane of ${JSON.stringify(probed)}) set.openProbe(acquired, ${JSON.stringify(config.name)}, lane);
       console.log(JSON.stringify(set.snapshot()[0]));
       setInterval(() => {}, 1e9);
     });`;

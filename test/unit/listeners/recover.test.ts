@@ -17,9 +17,10 @@ import {
 } from '../../../src/linux/sockets.ts';
 import { ListenerSet } from '../../../src/listeners/listener-set.ts';
 import { listenQueues } from '../../support/sockets.ts';
+import { temporaryFolder } from '../../support/temporary.ts';
 import { arrivals, continued, type Dead, died, type Fate } from './dead-supervisor.ts';
 import { listener, only } from './fixture.ts';
-import { to } from './lanes/lane-support.ts';
+import { keepOpen, to } from './lanes/lane-support.ts';
 
 function portOf({ snapshot: { address } }: Dead): number {
   if (address.family === 'unix') throw new Error('a Unix socket has no port');
@@ -90,6 +91,20 @@ test('the checks of successive supervisors leave no connection in the queues', a
     [dead.snapshot.lanes[0]?.inode],
   );
 });
+
+for (const network of ['tcp', 'unix']) {
+  test(`${network}: test connections of the dead supervisor do not count as waiting clients`, async (t) => {
+    const address = network === 'unix' ? `unix:${temporaryFolder(t)}/app.sock` : '127.0.0.1:0';
+    const death = { lanes: 3, steering: to([0]), given: [0, 1], probed: [1] };
+    const dead = await died(t, listener('app', address, { steer: true }), death);
+    const { set, acquired } = await continued(t, dead, death);
+    only(acquired).regain(0);
+    assert.deepEqual([set.queues().get('app'), set.queued(1)], [0, 1]);
+    const client = keepOpen(t, openSocket(network === 'unix' ? 'unix' : 'inet', 'stream'));
+    connectSocket(client, dead.snapshot.address);
+    assert.equal(set.queues().get('app'), 1);
+  });
+}
 
 const survivorsOf =
   (lanes: readonly number[], fate: Fate = 'taken') =>
