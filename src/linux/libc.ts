@@ -111,6 +111,9 @@ const declarations = {
   recv: declare<[fd: number, buffer: Pointer, size: number, flags: number]>(
     'long recv(int, void*, size_t, int)',
   ),
+  recvmmsg: declare<[fd: number, messages: Pointer, count: number, flags: number, timeout: Pointer]>(
+    'int recvmmsg(int, void*, uint32_t, int, void*)',
+  ),
   recvmsg: declare<[fd: number, message: Pointer, flags: number]>('long recvmsg(int, void*, int)'),
   send: declare<[fd: number, buffer: Pointer, size: number, flags: number]>(
     'long send(int, const void*, size_t, int)',
@@ -135,8 +138,8 @@ const declarations = {
 };
 
 type Declarations = typeof declarations;
-type FunctionName = keyof Declarations;
-type Arguments<Name extends FunctionName> =
+export type FunctionName = keyof Declarations;
+export type Arguments<Name extends FunctionName> =
   Declarations[Name] extends Declaration<infer Args> ? Extract<Args, readonly Argument[]> : never;
 
 /** The C library as this program uses it: each function's result as a number, and errno after a failed one. */

@@ -1,5 +1,6 @@
 import { errnoNumber, SystemError } from './errors.ts';
-import { call, callAbout, callOnPool } from './libc.ts';
+import { type Arguments, call, callAbout, callOnPool, type FunctionName } from './libc.ts';
+import { MessageBatch } from './message-batch.ts';
 import { closeFd, SOCK_CLOEXEC, SOCK_NONBLOCK } from './sockets.ts';
 import { withSpare } from './spare.ts';
 
@@ -14,6 +15,8 @@ const NLMSG_DONE = 3;
 const HEADER_SIZE = 16;
 // netlink(7) recommends at least 8 KiB; the kernel fills up to 32 KiB at once.
 const RECEIVE_SIZE = 32768;
+// Each call on the pool wakes two threads. More messages at a time would keep the main thread busy for too long.
+const BATCH = 8;
 let receiveBuffer: Buffer | undefined;
 
 /**
@@ -83,20 +86,22 @@ export interface Received {
 /** The same without an object for each payload, for tens of thousands of them. */
 export async function* diagWalkOnPool(request: Buffer): AsyncGenerator<Received, void, void> {
   const socket = openDiag();
-  const buffer = Buffer.alloc(RECEIVE_SIZE);
+  const batch = new MessageBatch(BATCH, RECEIVE_SIZE);
   try {
     // The kernel does the first part of the walk while the request is sent (__netlink_dump_start in
     // net/netlink/af_netlink.c).
     const message = encodeMessage(request, NLM_F_REQUEST | NLM_F_DUMP);
-    await transferOnPool('send', socket, message);
+    await onPool('send', socket, message, message.length, 0);
     for (;;) {
-      const length = await transferOnPool('recv', socket, buffer);
-      const bytes = buffer.subarray(0, length);
-      const payloads: number[] = [];
-      const { errno, done } = walk(bytes, (start, end) => payloads.push(start, end));
-      if (errno !== 0) throw new SystemError('sock_diag', errno);
-      if (payloads.length > 0) yield { bytes, words: wordsOf(bytes), payloads };
-      if (done) return;
+      const count = await onPool('recvmmsg', socket, batch.block, batch.count, 0, null);
+      for (let index = 0; index < count; index += 1) {
+        const bytes = batch.data(index);
+        const payloads: number[] = [];
+        const { errno, done } = walk(bytes, (start, end) => payloads.push(start, end));
+        if (errno !== 0) throw new SystemError('sock_diag', errno);
+        if (payloads.length > 0) yield { bytes, words: wordsOf(bytes), payloads };
+        if (done) return;
+      }
     }
   } finally {
     closeFd(socket);
@@ -141,12 +146,12 @@ function receive(socket: number): Buffer {
   return receiveBuffer.subarray(0, length);
 }
 
-async function transferOnPool(name: 'send' | 'recv', socket: number, buffer: Buffer): Promise<number> {
-  const length = await new Promise<number>((resolve) => {
-    callOnPool(name, [socket, buffer, buffer.length, 0], resolve);
+async function onPool<Name extends FunctionName>(name: Name, ...args: Arguments<Name>): Promise<number> {
+  const result = await new Promise<number>((resolve) => {
+    callOnPool(name, args, resolve);
   });
   // errno stays on the other thread: the same call here returns the error.
-  return length === -1 ? call(name, socket, buffer, buffer.length, 0) : length;
+  return result === -1 ? call(name, ...args) : result;
 }
 
 /** Splits the result of one receive. `errno` is 0 without an error message. */
