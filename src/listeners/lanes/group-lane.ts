@@ -1,3 +1,4 @@
+import { lockFilter } from '../../linux/bpf.ts';
 import { listenersOn, listenQueue } from '../../linux/sock_diag.ts';
 import { acceptQueue } from '../../linux/socket-state.ts';
 import { getOption, inodeOf, ownerOf } from '../../linux/sockets.ts';
@@ -56,6 +57,19 @@ export function openedLane(fd: number, as: LaneKind): GroupLane {
 /** Makes the lane accept new connections. Throws SystemError. */
 export function reach(lane: GroupLane, target: InetTarget): void {
   admit(lane, target, true);
+  markUsed(lane);
+}
+
+/** The descriptor of a lane that a worker got from another supervisor, or null. Throws SystemError. */
+export function regained(lane: GroupLane): number | null {
+  markUsed(lane);
+  // The socket of an adopted program is not locked yet.
+  if (lane.fd !== null) lockFilter(lane.fd);
+  return lane.fd;
+}
+
+/** Connections of clients may be in its queue from now on. */
+function markUsed(lane: GroupLane): void {
   lane.used = true;
   lane.queue.served = true;
 }

@@ -25,6 +25,7 @@ import {
   reach,
   recoveredLane,
   refuse,
+  regained,
 } from './group-lane.ts';
 import { GroupOrder } from './group-order.ts';
 import { groupProgram, type OpenProbe } from './group-program.ts';
@@ -117,12 +118,7 @@ export class LaneGroup implements Lanes {
   }
 
   regain(lane: number): number | null {
-    const found = this.#lane(lane);
-    found.used = true;
-    found.queue.served = true;
-    // The socket of an adopted program is not locked yet.
-    if (found.fd !== null) lockFilter(found.fd);
-    return found.fd;
+    return regained(this.#lane(lane));
   }
 
   socketOf(lane: number): number {
