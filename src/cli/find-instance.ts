@@ -1,7 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { parseInstanceName } from '../config/values/names.ts';
-import { controlClient } from '../control/client.ts';
 import { ClientError } from '../control/client-error.ts';
 import { userName } from '../linux/users.ts';
 import { directoryAsGiven } from '../service/as-given.ts';
@@ -9,9 +8,9 @@ import { controlSocketIn } from '../supervisor/instance/instance.ts';
 import { type InstanceRoot, instanceRootsFor, processOwner } from '../supervisor/instance/instance-roots.ts';
 import type { leftBehindIn } from '../supervisor/instance/left-behind.ts';
 import { CommandError, EXIT } from './exit-code.ts';
+import { clientOf } from './instances/client.ts';
 import { instancesIn, startedFrom, type WantedFile, wantedFile } from './instances/find.ts';
 import { type Instance, readInstance } from './instances/record.ts';
-import { version } from './version.ts';
 
 /** How an instance was specified on the command line. */
 export interface InstanceOptions {
@@ -180,9 +179,9 @@ async function runningOnes(instances: readonly Instance[]): Promise<Instance[]> 
 }
 
 /** Whether a supervisor answers there. */
-async function stateOf({ controlSocket, uid }: Instance): Promise<'running' | ClientError['problem']> {
+async function stateOf(instance: Instance): Promise<'running' | ClientError['problem']> {
   try {
-    await controlClient({ path: controlSocket, owner: uid, version, patience: PATIENCE }).status();
+    await clientOf(instance, PATIENCE).status();
     return 'running';
   } catch (error) {
     if (error instanceof ClientError) return error.problem;

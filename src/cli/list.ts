@@ -4,7 +4,7 @@ import { CommandError, EXIT } from './exit-code.ts';
 import { here, type Surroundings } from './find-instance.ts';
 import { Board } from './instances/board.ts';
 import { instancesIn } from './instances/find.ts';
-import { clientOf, type Overview, overviewsOf } from './instances/overview.ts';
+import { type Overview, overviewsOf, quickClientOf } from './instances/overview.ts';
 import type { Instance } from './instances/record.ts';
 import { type ListDocument, renderList } from './render/list.ts';
 import { Redraw } from './render/redraw.ts';
@@ -132,7 +132,7 @@ class Followers {
 
   async #follow(instance: Instance): Promise<void> {
     try {
-      for await (const _ of clientOf(instance).events(this.#signal)) this.#wake.up();
+      for await (const _ of quickClientOf(instance).events(this.#signal)) this.#wake.up();
     } catch {
       // The instance has ended or does not answer. The next frame shows that.
     }

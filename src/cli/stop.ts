@@ -1,14 +1,14 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { type ControlClient, controlClient } from '../control/client.ts';
+import type { ControlClient } from '../control/client.ts';
 import { ClientError } from '../control/client-error.ts';
 import { leftBehindIn } from '../supervisor/instance/left-behind.ts';
 import { FIFO } from '../supervisor/keeper/keeper-script.ts';
 import { EXIT } from './exit-code.ts';
 import type { InstanceOptions } from './find-instance.ts';
+import { clientOf } from './instances/client.ts';
 import type { Instance } from './instances/record.ts';
 import { isAway, Patience } from './reconnect.ts';
-import { version } from './version.ts';
 import { showWaiting } from './waiting.ts';
 import { type CommandContext, processContext, withInstance } from './with-instance.ts';
 
@@ -54,8 +54,7 @@ async function stopDead(instance: Instance, now: boolean, context: CommandContex
   const code = await stopLeftBehind(instance, now);
   if (code !== null) return code;
   // Its keeper or a service manager has restarted the supervisor.
-  const { controlSocket, uid: owner } = instance;
-  const client = controlClient({ path: controlSocket, owner, version });
+  const client = clientOf(instance);
   for (const patience = new Patience(context); await patience.next(); ) {
     try {
       return await stopLiving(client, instance, now, context);

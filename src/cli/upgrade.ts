@@ -1,15 +1,16 @@
 import { existsSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import { isStandalone } from '../common/own-program.ts';
-import { type ControlClient, controlClient } from '../control/client.ts';
+import type { ControlClient } from '../control/client.ts';
 import { ClientError } from '../control/client-error.ts';
 import { directoryAsGiven } from '../service/as-given.ts';
 import { CommandError, EXIT } from './exit-code.ts';
 import { here, type InstanceOptions } from './find-instance.ts';
 import { timeoutOf } from './follow-handover.ts';
+import { clientOf } from './instances/client.ts';
 import { instancesIn } from './instances/find.ts';
 import { safe } from './render/style.ts';
-import { version } from './version.ts';
+
 import { showWaiting } from './waiting.ts';
 import { type CommandContext, processContext, withInstance } from './with-instance.ts';
 
@@ -57,8 +58,8 @@ export async function upgradeAll(
     return EXIT.usage;
   }
   let code: number = EXIT.done;
-  for (const { controlSocket, uid } of instancesIn((surroundings ?? here()).roots)) {
-    const client = controlClient({ path: controlSocket, owner: uid, version });
+  for (const instance of instancesIn((surroundings ?? here()).roots)) {
+    const client = clientOf(instance);
     const status = await client.status(interrupted).catch(() => null);
     // Without an answer the program of an instance is unknown.
     if (status === null || !runsThisProgram(status.pid)) continue;

@@ -1,4 +1,4 @@
-import { type ControlClient, controlClient } from '../control/client.ts';
+import type { ControlClient } from '../control/client.ts';
 import { ClientError } from '../control/client-error.ts';
 import { InstanceError } from '../supervisor/instance/instance.ts';
 import { leftBehindIn } from '../supervisor/instance/left-behind.ts';
@@ -11,9 +11,9 @@ import {
   type Surroundings,
   specifiedFile,
 } from './find-instance.ts';
+import { clientOf } from './instances/client.ts';
 import type { Instance } from './instances/record.ts';
 import { processTerminal, safe, type Terminal } from './render/style.ts';
-import { version } from './version.ts';
 import { type Clock, processClock } from './waiting.ts';
 
 /** The environment of a command besides its options. */
@@ -96,7 +96,7 @@ async function runOn(
 ): Promise<number> {
   const found = await findInstance(instance, guess, surroundings);
   try {
-    return await run(controlClient({ path: found.controlSocket, owner: found.uid, version }), found);
+    return await run(clientOf(found), found);
   } catch (error) {
     if (!isNoInstance(error)) throw error;
     const code = (await dead?.(found)) ?? null;

@@ -13,6 +13,11 @@ export interface ClientOptions {
   readonly version: string;
   /** Milliseconds until the beginning of an answer, and until the end of a plain one. */
   readonly patience?: number;
+  /**
+   * Whether the process of the supervisor runs. As long as it does and nobody listens on the socket, the first request
+   * waits. Later ones fail, because a command that follows a supervisor reports the loss. Omitted if unknown.
+   */
+  readonly isRunning?: () => boolean;
   /** The version of the protocol; for tests. */
   readonly protocol?: number;
 }
@@ -51,9 +56,24 @@ const ANSWERS: { readonly [R in RouteName]: z.ZodMiniType<AnswerOf<R>> } = answe
 
 export function controlClient(options: ClientOptions): ControlClient {
   const { path, owner = null, version, patience = PATIENCE, protocol = PROTOCOL } = options;
-  const send = (name: RouteName, fields: object, signal: AbortSignal | undefined): Promise<Answer> => {
+  let hasAnswered = false;
+  const isRunning = () => !hasAnswered && (options.isRunning?.() ?? false);
+  const send = async (name: RouteName, fields: object, signal: AbortSignal | undefined): Promise<Answer> => {
     const { method, path: route } = routes[name];
-    return exchange({ path, owner, patience, command: { version, protocol }, method, route, fields, signal });
+    const command = { version, protocol };
+    const answer = await exchange({
+      path,
+      owner,
+      patience,
+      command,
+      method,
+      route,
+      fields,
+      signal,
+      isRunning,
+    });
+    hasAnswered = true;
+    return answer;
   };
 
   async function ask<R extends RouteName>(

@@ -1,5 +1,7 @@
 import http, { type IncomingMessage } from 'node:http';
 import net, { type Socket } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
+import { now } from '../common/clock.ts';
 import { ClientError, connectionError } from './client-error.ts';
 import { errorDocument } from './documents.ts';
 import { refusedServer } from './peer.ts';
@@ -26,7 +28,12 @@ export interface Exchange {
   readonly route: string;
   readonly fields: object;
   readonly signal: AbortSignal | undefined;
+  /** Whether the process of the supervisor runs. */
+  readonly isRunning: () => boolean;
 }
+
+/** Milliseconds between two attempts to connect to a supervisor that does not listen yet. */
+const PAUSE = 50;
 
 /** Limit for an answer, far above the size of any document: another program could send data forever. */
 export const MAX_ANSWER = 8 * 1024 * 1024;
@@ -35,9 +42,28 @@ export const MAX_ANSWER = 8 * 1024 * 1024;
 const NOT_UNDERSTOOD: ReadonlySet<string> = new Set(['bad_request', 'not_found', 'method_not_allowed']);
 
 /**
- * Sends one request. Resolves with the head of its answer. Rejects with ClientError, or with the reason of `signal`.
+ * Sends one request. Resolves with the head of its answer. Rejects with ClientError, or with the reason of `signal`. A
+ * supervisor that starts, or whose program is being replaced, runs and does not listen: the request waits for it.
  */
-export function exchange(options: Exchange): Promise<Answer> {
+export async function exchange(options: Exchange): Promise<Answer> {
+  const { path, patience, signal, isRunning } = options;
+  const deadline = now() + patience;
+  for (;;) {
+    try {
+      return await attempt({ ...options, patience: deadline - now() }, patience);
+    } catch (error) {
+      // Nothing was sent: no process listens on the socket.
+      const isAway = error instanceof ClientError && error.problem === 'no_instance';
+      if (!isAway || !isRunning()) throw error;
+      if (now() >= deadline - PAUSE) throw silent(path, patience);
+      await wait(PAUSE);
+      signal?.throwIfAborted();
+    }
+  }
+}
+
+/** Sends one request over a new connection. */
+function attempt(options: Exchange, whole: number): Promise<Answer> {
   const { path, owner, patience, command, method, route, fields, signal } = options;
   const body = JSON.stringify(fields);
   const query = new URLSearchParams();
@@ -55,8 +81,7 @@ export function exchange(options: Exchange): Promise<Answer> {
       ...(signal ? { signal } : {}),
     });
     const timer = setTimeout(() => {
-      const why = `zero has not answered within ${patience / 1000} s (control socket ${path}). Is it halted or very busy?`;
-      request.destroy(new ClientError('silent', why));
+      request.destroy(silent(path, whole));
     }, patience);
     const settled = () => clearTimeout(timer);
     request.on('error', (error) => {
@@ -184,6 +209,11 @@ export class Answer {
     const why = NOT_UNDERSTOOD.has(code) ? explainDifference(command, supervisor) : '';
     return new ClientError('refused', `${message}${why}`, code);
   }
+}
+
+function silent(path: string, patience: number): ClientError {
+  const why = `zero has not answered within ${patience / 1000} s (control socket ${path}). Is it halted or very busy?`;
+  return new ClientError('silent', why);
 }
 
 function requestError(path: string, error: NodeJS.ErrnoException): ClientError {

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { command } from '../support/command.ts';
+import { command, startCommand } from '../support/command.ts';
+import { freeze } from '../support/freeze.ts';
 import { installZero } from '../support/installed.ts';
 import { startLoad } from '../support/load.ts';
 import { NODE_MAJORS, requireNode } from '../support/nodes.ts';
@@ -216,6 +217,30 @@ describe('zero upgrade', () => {
       assert.deepEqual(await zero.exited, { code: 0, signal: null });
     },
   );
+
+  it('lets commands wait for the new program', DEADLINE, async (t) => {
+    const zero = await startHello(t);
+    const { cursor } = zero;
+    zero.signal('SIGUSR2');
+    await zero.fact('supervisor_upgrading', {}, cursor);
+    // Stopped while Node starts, long before the new program listens.
+    while (!readFileSync(`/proc/${zero.pid}/environ`, 'latin1').includes('ZERO_UPGRADE='))
+      await new Promise((resolve) => setImmediate(resolve));
+    await freeze(zero);
+    const waiting = [startCommand(t, zero, ['status']), startCommand(t, zero, ['reload', '--no-wait'])];
+    // Takes 2 s.
+    const { stdout } = await command(t, null, 'list', '--json');
+    const { instances }: { instances: { pid: number; state: string; problem: string }[] } =
+      JSON.parse(stdout);
+    const listed = instances.find(({ pid }) => pid === zero.pid);
+    assert.deepEqual(listed?.state, 'not_answering');
+    assert.match(listed.problem, /has not answered within 2 s/);
+    zero.signal('SIGCONT');
+    const [status, reload] = await Promise.all(waiting.map(({ finished }) => finished));
+    assert.deepEqual([status?.code, status?.stderr], [0, '']);
+    assert.equal(reload?.code, 13, reload?.stderr);
+    await zero.fact('handover_finished', { handover: 2, outcome: 'promoted' }, cursor);
+  });
 
   const BROKEN: readonly [string, string, RegExp][] = [
     ['a syntax error', 'this is no program', /its check exited with 1: .*SyntaxError/],

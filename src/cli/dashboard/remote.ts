@@ -3,7 +3,7 @@ import type { DashboardEvents, DashboardSource } from '../../admin/dashboard/sou
 import type { ControlClient } from '../../control/client.ts';
 import type { LoggedEvent } from '../../control/event-log.ts';
 import { createRedact } from '../../telemetry/redact.ts';
-import { clientOf, statusOf } from '../instances/overview.ts';
+import { quickClientOf, statusOf } from '../instances/overview.ts';
 import type { Instance } from '../instances/record.ts';
 
 /** Limits for stored events and their characters, the same as in a supervisor. */
@@ -113,7 +113,7 @@ class RemoteEvents implements DashboardEvents {
 
 /** The data of a dashboard for one instance, read over its control socket. */
 export function remoteSource(instance: Instance): DashboardSource {
-  const client = clientOf(instance);
+  const client = quickClientOf(instance);
   const events = new RemoteEvents(client);
   let viewers = 0;
   return {

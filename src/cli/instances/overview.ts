@@ -1,9 +1,9 @@
-import { type ControlClient, controlClient } from '../../control/client.ts';
+import type { ControlClient } from '../../control/client.ts';
 import { ClientError } from '../../control/client-error.ts';
 import type { GenerationStatus, StatusDocument } from '../../control/protocol.ts';
 import { userName } from '../../linux/users.ts';
 import { type LeftBehind, leftBehindIn } from '../../supervisor/instance/left-behind.ts';
-import { version } from '../version.ts';
+import { clientOf } from './client.ts';
 import type { Instance } from './record.ts';
 
 /**
@@ -70,8 +70,9 @@ const SERVICE_STATES = ['up', 'degraded', 'down', 'starting', 'stopping'] as con
 /** Milliseconds. */
 const PATIENCE = 2000;
 
-export function clientOf({ controlSocket, uid }: Instance): ControlClient {
-  return controlClient({ path: controlSocket, owner: uid, version, patience: PATIENCE });
+/** For views of several instances, which wait only briefly for each. */
+export function quickClientOf(instance: Instance): ControlClient {
+  return clientOf(instance, PATIENCE);
 }
 
 /** Asks all instances at once, for at most 2 seconds. Omits instances without a running process. */
@@ -93,7 +94,7 @@ export async function overviewOf(instance: Instance, signal: AbortSignal): Promi
 /** null: no supervisor runs. */
 async function ask(instance: Instance, signal: AbortSignal): Promise<Overview | null> {
   try {
-    return ofStatus(instance, await clientOf(instance).status(signal, { connections: true }));
+    return ofStatus(instance, await quickClientOf(instance).status(signal, { connections: true }));
   } catch (error) {
     if (!(error instanceof ClientError)) throw error;
     return error.problem === 'no_instance' ? null : ofSilent(instance, error);
@@ -173,7 +174,7 @@ function killedText({ pid, running }: LeftBehind): string {
 /** Asks for the status. Rejects with ClientError, which describes also a service whose supervisor was killed. */
 export async function statusOf(instance: Instance): Promise<StatusDocument> {
   try {
-    return await clientOf(instance).status(undefined, { connections: true });
+    return await quickClientOf(instance).status(undefined, { connections: true });
   } catch (error) {
     if (!(error instanceof ClientError) || error.problem !== 'no_instance') throw error;
     const left = await leftBehindIn(instance);

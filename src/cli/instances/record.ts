@@ -93,6 +93,11 @@ function readFile(file: string): { readonly document: unknown; readonly uid: num
   }
 }
 
+/** null: there is no such file, or this user may not see it. */
+export function inodeOf(file: string): number | null {
+  return statOf(file)?.ino ?? null;
+}
+
 function statOf(file: string): fs.Stats | null {
   try {
     return fs.lstatSync(file);

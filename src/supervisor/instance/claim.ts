@@ -11,7 +11,7 @@ import {
 } from '../../linux/files/own-files.ts';
 import { processStat } from '../../linux/procfs.ts';
 import { isAlive } from '../../workers/processes/descendants.ts';
-import { type Instance, InstanceError } from './instance.ts';
+import { type Instance, InstanceError, LOCK } from './instance.ts';
 
 /**
  * A socket address holds 108 bytes including NUL (unix(7)). The longest name below the runtime directory needs this
@@ -63,7 +63,7 @@ export async function claimInstance(
     );
   }
   refuseForeign(instance.dataDirectory);
-  const lockPath = path.join(runtimeDirectory, 'lock');
+  const lockPath = path.join(runtimeDirectory, LOCK);
   let fd: number;
   try {
     // Other users may traverse the directory to their worker's notify socket. The files in it have their own modes.

@@ -50,6 +50,9 @@ export function runtimeDirectoryOf({ application }: Config, name: string): strin
   return path.resolve(application.runtime_directory ?? path.join(defaultRoot(processOwner()), name));
 }
 
+/** The file in a runtime directory that the supervisor has locked while it runs. */
+export const LOCK = 'lock';
+
 /** The default control socket of an instance. */
 export function controlSocketIn(runtimeDirectory: string): string {
   return path.join(runtimeDirectory, 'control.sock');

@@ -5,7 +5,7 @@ import type { Fact } from '../../lifecycle/facts.ts';
 import { watchRemovals } from '../../linux/inotify.ts';
 import type { Timers } from '../../readiness/index.ts';
 import { claimInstance, makeNotifyDirectory } from './claim.ts';
-import type { Instance } from './instance.ts';
+import { type Instance, LOCK } from './instance.ts';
 
 export interface RuntimeDirectoryContext {
   readonly instance: Instance;
@@ -92,7 +92,7 @@ export class RuntimeDirectory {
   /** Whether the lock file is the one that this process has locked. */
   #hasLock(): boolean {
     try {
-      const found = statSync(path.join(this.#context.instance.runtimeDirectory, 'lock'));
+      const found = statSync(path.join(this.#context.instance.runtimeDirectory, LOCK));
       const own = fstatSync(this.#lock);
       return found.ino === own.ino && found.dev === own.dev;
     } catch {

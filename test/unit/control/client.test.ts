@@ -7,7 +7,7 @@ import { type ClientOptions, type ControlClient, controlClient } from '../../../
 import { ClientError } from '../../../src/control/client-error.ts';
 import { temporaryFolder } from '../../support/temporary.ts';
 import { PROMOTED, STATUS } from './fake-control.ts';
-import { IDENTITY, serve } from './fixture.ts';
+import { IDENTITY, type Served, serve } from './fixture.ts';
 
 /** A command of the same release as the supervisor. */
 function clientOf(options: Omit<ClientOptions, 'version'>): ControlClient {
@@ -194,4 +194,40 @@ test('an abort signal ends the wait', async (t) => {
   controller.abort();
   await assert.rejects(lines, { name: 'AbortError' });
   await control.until(() => control.listeners === 0);
+});
+
+test('a request waits while the supervisor runs and does not listen yet', async (t) => {
+  const path = join(temporaryFolder(t), 'control.sock');
+  let served: Promise<Served> | null = null;
+  const isRunning = () => {
+    served ??= serve(t, { path });
+    return true;
+  };
+  const client = clientOf({ path, isRunning });
+  assert.deepEqual(await client.status(), STATUS);
+  // Only the first one waits: later ones report the loss.
+  await (await (served as Promise<Served> | null))?.server.close();
+  assert.equal((await problemOf(client.status())).problem, 'no_instance');
+});
+
+test('a supervisor that runs and never listens does not answer', async (t) => {
+  const path = join(temporaryFolder(t), 'control.sock');
+  const { problem, message } = await problemOf(
+    clientOf({ path, patience: 60, isRunning: () => true }).status(),
+  );
+  assert.equal(problem, 'silent');
+  assert.match(message, /^zero has not answered within 0\.06 s \(control socket /);
+});
+
+test('a request does not wait for a supervisor that has exited meanwhile, or after Ctrl-C', async (t) => {
+  const path = join(temporaryFolder(t), 'control.sock');
+  const answers = [true, false];
+  const { problem } = await problemOf(clientOf({ path, isRunning: () => answers.shift() ?? false }).status());
+  assert.deepEqual([problem, answers], ['no_instance', []]);
+  const controller = new AbortController();
+  const isRunning = () => {
+    controller.abort();
+    return true;
+  };
+  await assert.rejects(clientOf({ path, isRunning }).status(controller.signal), { name: 'AbortError' });
 });
