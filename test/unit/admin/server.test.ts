@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
-import { connect, ManualTimers, received, talk } from '../control/fixture.ts';
+import { ManualTimers } from '../../support/manual-timers.ts';
+import { connect, received, talk } from '../control/fixture.ts';
 import { get, parse, serveAdmin, serveAnswer } from './fixture.ts';
 import { CANARY, STOPPING, statusWith } from './status.ts';
 
@@ -145,7 +146,7 @@ test('a client that sends nothing, or does not read its response, is disconnecte
   more.fireAll();
   deaf.resume();
   assert.ok((await taken).length < large.body.length);
-  assert.equal(more.pending, 0);
+  assert.equal(more.pending().length, 0);
 });
 
 test('at the connection limit the oldest client without a request is disconnected', async (t) => {

@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import net, { type Socket } from 'node:net';
 import { join } from 'node:path';
-import type { Timers } from '../../../src/common/clock.ts';
 import {
   type ControlServer,
   type ControlServerOptions,
@@ -91,37 +90,4 @@ export async function request(
 ): Promise<Answered> {
   const head = [`${line} HTTP/1.1`, 'Host: zero', ...headers, `Content-Length: ${Buffer.byteLength(body)}`];
   return parseAnswer(await talk(scope, path, `${head.join('\r\n')}\r\n\r\n${body}`));
-}
-
-/** Timers that the test runs. */
-export class ManualTimers implements Timers {
-  readonly #set = new Map<number, () => void>();
-  #count = 0;
-  #waiting: (() => void)[] = [];
-
-  set(_ms: number, run: () => void): number {
-    this.#count += 1;
-    this.#set.set(this.#count, run);
-    for (const wake of this.#waiting.splice(0)) wake();
-    return this.#count;
-  }
-
-  clear(handle: unknown): void {
-    this.#set.delete(Number(handle));
-  }
-
-  get pending(): number {
-    return this.#set.size;
-  }
-
-  /** Resolves when this total number of timers has been set. */
-  async reached(count: number): Promise<void> {
-    while (this.#count < count) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-  }
-
-  fireAll(): void {
-    const due = [...this.#set.values()];
-    this.#set.clear();
-    for (const run of due) run();
-  }
 }

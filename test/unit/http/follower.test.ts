@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { describe, it } from 'node:test';
 import { type Feed, Follower } from '../../../src/http/follower.ts';
-import { ManualTimers } from '../control/fixture.ts';
+import { ManualTimers } from '../../support/manual-timers.ts';
 
 /** A response whose reader accepts data when the test allows it. */
 class FakeResponse extends EventEmitter {
@@ -80,7 +80,7 @@ describe('a follower', () => {
     const { response, timers, follower, come } = following();
     follower.start();
     timers.fireAll();
-    assert.equal(timers.pending, 0);
+    assert.equal(timers.pending().length, 0);
     come('a');
     assert.deepEqual(response.written, ['a']);
   });
@@ -96,7 +96,7 @@ describe('a follower', () => {
     response.emit('drain');
     assert.deepEqual(response.written, ['a', 'b', 'c']);
     timers.fireAll();
-    assert.equal(timers.pending, 0);
+    assert.equal(timers.pending().length, 0);
   });
 
   it('disconnects a reader that reads nothing for too long', () => {
@@ -104,9 +104,12 @@ describe('a follower', () => {
     response.full = true;
     come('a');
     follower.start();
-    assert.equal(timers.pending, 1);
+    assert.equal(timers.pending().length, 1);
     timers.fireAll();
-    assert.deepEqual([response.destroyed, closed(), followed(), timers.pending], [true, 1, false, 0]);
+    assert.deepEqual(
+      [response.destroyed, closed(), followed(), timers.pending().length],
+      [true, 1, false, 0],
+    );
   });
 
   it('ends with its feed', () => {
@@ -114,7 +117,7 @@ describe('a follower', () => {
     come('a', null);
     follower.start();
     assert.deepEqual([response.written, response.ended, closed(), followed()], [['a'], true, 1, false]);
-    assert.equal(timers.pending, 0);
+    assert.equal(timers.pending().length, 0);
   });
 
   it('writes nothing to a closed peer, and releases its resources', () => {
@@ -124,7 +127,7 @@ describe('a follower', () => {
     come('a');
     timers.fireAll();
     response.emit('close');
-    assert.deepEqual([response.written, closed(), followed(), timers.pending], [[], 1, false, 0]);
+    assert.deepEqual([response.written, closed(), followed(), timers.pending().length], [[], 1, false, 0]);
   });
 
   it('writes the last entries and ends when the supervisor exits', () => {

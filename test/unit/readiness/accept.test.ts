@@ -13,7 +13,8 @@ import { acceptListeners, startAcceptGate } from '../../../src/readiness/accept.
 import { startHttpGate } from '../../../src/readiness/http.ts';
 import type { ListenerProbe, OpenProbe } from '../../../src/readiness/probes.ts';
 import { startTcpGate } from '../../../src/readiness/tcp.ts';
-import { manualTimers, oneSlice, verdictOf } from './manual-timers.ts';
+import { ManualTimers } from '../../support/manual-timers.ts';
+import { oneSlice, verdictOf } from './verdict.ts';
 
 const STEERING = { canary: null, preview: null, previewFrom: [] };
 
@@ -89,7 +90,7 @@ describe('the accept gate', () => {
     const child = start(t, fdOf(acquired, 1), code);
     assert.ok(child.stdout);
     await once(child.stdout, 'data');
-    const timers = manualTimers();
+    const timers = new ManualTimers();
     const { callbacks, calls } = verdictOf();
     const gate = startAcceptGate(['http'], open(1), { timers, turns: oneSlice }, callbacks);
     let pause = 0;
@@ -137,7 +138,7 @@ describe('the accept gate', () => {
         },
       };
     };
-    const timers = manualTimers();
+    const timers = new ManualTimers();
     const { callbacks, calls } = verdictOf();
     const gate = startAcceptGate(['a', 'b'], openProbe, { timers, turns: oneSlice }, callbacks);
     assert.deepEqual(calls, [], 'a callback never comes before this returns');
@@ -177,10 +178,10 @@ describe('gates of a listener', () => {
       timeout: 2000,
     };
     const good = verdictOf();
-    startHttpGate(config, open(1), manualTimers(), good.callbacks);
+    startHttpGate(config, open(1), new ManualTimers(), good.callbacks);
     assert.equal(await good.verdict, 'passed');
     const bad = verdictOf();
-    const timers = manualTimers();
+    const timers = new ManualTimers();
     const gate = startHttpGate(config, open(2), timers, bad.callbacks);
     await timers.next(250);
     assert.equal(gate.lastReason(), 'GET /healthz returned 503');
@@ -201,7 +202,7 @@ describe('gates of a listener', () => {
       [open(1), 'probe nope: the listener is not steered'],
       [null, 'the listener is not steered'],
     ] as const) {
-      const timers = manualTimers();
+      const timers = new ManualTimers();
       const gate = startHttpGate(config, probe, timers, verdictOf().callbacks);
       await timers.next(250);
       assert.equal(gate.lastReason(), reason);
@@ -212,7 +213,7 @@ describe('gates of a listener', () => {
   it('tcp passes when the worker has accepted, not before', async (t) => {
     const { acquired, open } = await steered(t);
     const config = { listener: 'http', interval: 250, timeout: 60 };
-    const timers = manualTimers();
+    const timers = new ManualTimers();
     const { callbacks, calls } = verdictOf();
     const gate = startTcpGate(config, open(1), timers, callbacks);
     for (let look = 0; look < 3; look += 1) (await timers.next(20))();

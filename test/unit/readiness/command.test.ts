@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type CommandRequest, type CommandResult, startCommandGate } from '../../../src/readiness/command.ts';
-import { manualTimers, verdictOf } from './manual-timers.ts';
+import { ManualTimers } from '../../support/manual-timers.ts';
+import { verdictOf } from './verdict.ts';
 
 describe('the command gate', () => {
   it('runs the command each second until it exits with 0', async () => {
@@ -13,7 +14,7 @@ describe('the command gate', () => {
       { kind: 'exited', code: 0 },
     ];
     const requests: CommandRequest[] = [];
-    const timers = manualTimers();
+    const timers = new ManualTimers();
     const { callbacks, verdict } = verdictOf();
     const run = async (request: CommandRequest): Promise<CommandResult> => {
       requests.push(request);
@@ -48,14 +49,14 @@ describe('the command gate', () => {
             resolve();
           });
         });
-      startCommandGate({ run: ['x'], timeout: 1 }, run, manualTimers(), callbacks).close();
+      startCommandGate({ run: ['x'], timeout: 1 }, run, new ManualTimers(), callbacks).close();
     });
     await stopped;
     assert.deepEqual(calls, []);
   });
 
   it('counts a thrown error as a miss', async () => {
-    const timers = manualTimers();
+    const timers = new ManualTimers();
     const { callbacks } = verdictOf();
     const run = () => Promise.reject(new Error('no more processes'));
     const gate = startCommandGate({ run: ['x'], timeout: 1 }, run, timers, callbacks);

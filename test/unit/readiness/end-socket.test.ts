@@ -6,7 +6,8 @@ import { describe, it, type TestContext } from 'node:test';
 import type { Address } from '../../../src/config/address.ts';
 import { startHttpGate } from '../../../src/readiness/http.ts';
 import { startTcpGate } from '../../../src/readiness/tcp.ts';
-import { manualTimers, verdictOf } from './manual-timers.ts';
+import { ManualTimers } from '../../support/manual-timers.ts';
+import { verdictOf } from './verdict.ts';
 
 /** A server, and the events of its connections: `end` and `close` without `error`. */
 async function serve(t: TestContext, speak: (socket: Socket) => void) {
@@ -47,7 +48,7 @@ describe('the connection of a gate to an address ends with FIN', () => {
   it('of the gate tcp, whatever the server has sent', async (t) => {
     const { events, address, closed } = await serve(t, late);
     const { callbacks, verdict } = verdictOf();
-    startTcpGate({ address, interval: 250, timeout: 2000 }, null, manualTimers(), callbacks);
+    startTcpGate({ address, interval: 250, timeout: 2000 }, null, new ManualTimers(), callbacks);
     assert.equal(await verdict, 'passed');
     await closed;
     assert.deepEqual(events, ['end', 'close']);
@@ -55,7 +56,7 @@ describe('the connection of a gate to an address ends with FIN', () => {
 
   it('of the gate http, when the response is not HTTP', async (t) => {
     const { events, address, closed } = await serve(t, late);
-    const timers = manualTimers();
+    const timers = new ManualTimers();
     const { callbacks } = verdictOf();
     const config = { address, path: '/', status: [], interval: 250, timeout: 2000 };
     const gate = startHttpGate(config, null, timers, callbacks);
@@ -69,7 +70,7 @@ describe('the connection of a gate to an address ends with FIN', () => {
     const { events, address, closed } = await serve(t, (socket) =>
       socket.on('end', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')),
     );
-    const timers = manualTimers();
+    const timers = new ManualTimers();
     const { callbacks } = verdictOf();
     const config = { address, path: '/', status: [], interval: 250, timeout: 2000 };
     const gate = startHttpGate(config, null, timers, callbacks);
@@ -93,7 +94,7 @@ describe('the connection of a gate to an address ends with FIN', () => {
     const text = `tcp:127.0.0.1:${port}`;
     const address: Address = { kind: 'inet', network: 'tcp', host: '127.0.0.1', port, text };
     const config = { address, path: '/', status: [], interval: 250, timeout: 2000 };
-    const gate = startHttpGate(config, null, manualTimers(), verdictOf().callbacks);
+    const gate = startHttpGate(config, null, new ManualTimers(), verdictOf().callbacks);
     const [socket] = (await once(server, 'connection')) as [Socket];
     await once(socket, 'close');
     assert.deepEqual(errors, []);

@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { afterEach, describe, it } from 'node:test';
 import type { Address } from '../../../src/config/address.ts';
 import { startHttpGate } from '../../../src/readiness/http.ts';
-import { manualTimers, verdictOf } from './manual-timers.ts';
+import { ManualTimers } from '../../support/manual-timers.ts';
+import { verdictOf } from './verdict.ts';
 
 const servers: Server[] = [];
 afterEach(async () => {
@@ -30,7 +31,7 @@ async function serve(listener: RequestListener, path?: string): Promise<Address>
 }
 
 function start(address: Address, more: { host?: string; status?: { from: number; to: number }[] } = {}) {
-  const timers = manualTimers();
+  const timers = new ManualTimers();
   const answer = verdictOf();
   const config = {
     address,

@@ -7,7 +7,8 @@ import { linux } from '../../../src/linux/kernel.ts';
 import { openPipe } from '../../../src/linux/pipes.ts';
 import { type GateName, gateNames, onlyGates, startGates } from '../../../src/readiness/index.ts';
 import type { NotifyMessage } from '../../../src/readiness/notify-message.ts';
-import { manualTimers, oneSlice } from './manual-timers.ts';
+import { ManualTimers } from '../../support/manual-timers.ts';
+import { oneSlice } from './verdict.ts';
 
 const command = { run: ['/bin/true'], timeout: 1000 };
 
@@ -72,7 +73,7 @@ describe('the gates of a worker', () => {
         kernel: linux,
         readyPipe: read,
         runCommand: async () => ({ kind: 'exited', code: 0 }),
-        timers: manualTimers(),
+        timers: new ManualTimers(),
         turns: oneSlice,
         passed(gate) {
           passed.push(gate);
@@ -111,7 +112,7 @@ describe('the gates of a worker', () => {
           kernel: linux,
           readyPipe: read,
           runCommand: async () => ({ kind: 'timed_out' }),
-          timers: manualTimers(),
+          timers: new ManualTimers(),
           turns: oneSlice,
           passed: (gate) => resolve(`passed ${gate}`),
           failed: (gate, reason) => resolve(`${gate}: ${reason}`),

@@ -4,13 +4,13 @@ import type { LivenessConfig } from '../../../src/config/schema.ts';
 import type { CommandRequest } from '../../../src/readiness/command.ts';
 import { type LivenessRound, startLiveness } from '../../../src/readiness/liveness.ts';
 import { WatchdogReports } from '../../../src/readiness/watchdog-reports.ts';
-import { manualTimers } from './manual-timers.ts';
+import { ManualTimers } from '../../support/manual-timers.ts';
 
 const COMMAND = { run: ['/bin/check'] };
 
 /** Workers by number, and the result of the next check of each. A failing check exits with 1. */
 function start(config: Partial<LivenessConfig>, count: number) {
-  const timers = manualTimers();
+  const timers = new ManualTimers();
   const rounds: LivenessRound[] = [];
   const requests: CommandRequest[] = [];
   const ill = new Set<number>();

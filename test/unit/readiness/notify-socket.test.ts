@@ -13,7 +13,7 @@ import { openPipe } from '../../../src/linux/pipes.ts';
 import { NotifySocket } from '../../../src/readiness/index.ts';
 import { startNotifyGate } from '../../../src/readiness/notify.ts';
 import { fixture } from '../../support/paths.ts';
-import { verdictOf } from './manual-timers.ts';
+import { verdictOf } from './verdict.ts';
 
 const run = promisify(execFile);
 

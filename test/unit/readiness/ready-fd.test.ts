@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { linux } from '../../../src/linux/kernel.ts';
 import { openPipe } from '../../../src/linux/pipes.ts';
 import { startReadyFdGate } from '../../../src/readiness/ready-fd.ts';
-import { verdictOf } from './manual-timers.ts';
+import { verdictOf } from './verdict.ts';
 
 function start() {
   const { read, write } = openPipe();

@@ -4,7 +4,8 @@ import { type AddressInfo, createServer } from 'node:net';
 import { describe, it } from 'node:test';
 import type { Address } from '../../../src/config/address.ts';
 import { startTcpGate } from '../../../src/readiness/tcp.ts';
-import { manualTimers, verdictOf } from './manual-timers.ts';
+import { ManualTimers } from '../../support/manual-timers.ts';
+import { verdictOf } from './verdict.ts';
 
 function at(port: number, host = '127.0.0.1'): Address {
   return { kind: 'inet', network: 'tcp', host, port, text: `tcp:${host}:${port}` };
@@ -19,7 +20,7 @@ describe('the tcp gate', () => {
     server.close();
     await once(server, 'close');
 
-    const timers = manualTimers();
+    const timers = new ManualTimers();
     const { callbacks, verdict, calls } = verdictOf();
     const gate = startTcpGate(
       { address: at(port, '0.0.0.0'), interval: 250, timeout: 2000 },
@@ -48,8 +49,8 @@ describe('the tcp gate', () => {
     const config = { address: at(port), interval: 250, timeout: 2000 };
     const closed = verdictOf();
     const open = verdictOf();
-    startTcpGate(config, null, manualTimers(), closed.callbacks).close();
-    startTcpGate(config, null, manualTimers(), open.callbacks);
+    startTcpGate(config, null, new ManualTimers(), closed.callbacks).close();
+    startTcpGate(config, null, new ManualTimers(), open.callbacks);
     assert.equal(await open.verdict, 'passed');
     assert.deepEqual(closed.calls, []);
     server.close();

@@ -7,7 +7,8 @@ import type { VerifyConfig } from '../../../src/config/schema.ts';
 import type { CommandRequest, CommandResult } from '../../../src/readiness/command.ts';
 import type { OpenProbe } from '../../../src/readiness/probes.ts';
 import { startVerify } from '../../../src/readiness/verify.ts';
-import { manualTimers, verdictOf } from './manual-timers.ts';
+import { ManualTimers } from '../../support/manual-timers.ts';
+import { verdictOf } from './verdict.ts';
 
 const servers: Server[] = [];
 afterEach(async () => {
@@ -48,7 +49,7 @@ function start(
   probes: OpenProbe[] = [],
   results: (CommandResult | Error)[] = [],
 ) {
-  const timers = manualTimers();
+  const timers = new ManualTimers();
   const { callbacks, verdict, calls } = verdictOf();
   const requests: CommandRequest[] = [];
   const checks: boolean[] = [];
@@ -186,7 +187,7 @@ describe('verify', () => {
           aborted = ended;
           return ended.then(() => ({ kind: 'signaled', signal: 'SIGKILL' }));
         },
-        timers: manualTimers(),
+        timers: new ManualTimers(),
         checked: () => assert.fail('a check that was ended has no result'),
         failed: callbacks.failed,
       },

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { openPipe } from '../../../src/linux/pipes.ts';
 import { createTelemetry, type TelemetryOptions } from '../../../src/telemetry/dispatch.ts';
+import { ManualTimers } from '../../support/manual-timers.ts';
 import { facts } from './facts.ts';
-import { manualTimers } from './manual-timers.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'zero-telemetry-'));
 after(() => rmSync(directory, { recursive: true, force: true }));
@@ -21,7 +21,7 @@ function optionsFor(file: string, more: Partial<TelemetryOptions['application']>
     secrets: () => [],
     now: () => 0,
     clock: () => 0,
-    timers: manualTimers(),
+    timers: new ManualTimers(),
   };
 }
 

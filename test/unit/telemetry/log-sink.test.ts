@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { openLogSink } from '../../../src/telemetry/log-sink.ts';
 import type { WriteDone, WriteTarget } from '../../../src/writing/target.ts';
-import { manualTimers } from './manual-timers.ts';
+import { ManualTimers } from '../../support/manual-timers.ts';
 
 /** A reader that accepts as many bytes as the test allows. */
 function reader(room = Number.POSITIVE_INFINITY) {
@@ -33,7 +33,7 @@ function reader(room = Number.POSITIVE_INFINITY) {
 }
 
 function sinkTo(target: WriteTarget, limit?: number) {
-  const timers = manualTimers();
+  const timers = new ManualTimers();
   const failures: string[] = [];
   const opened = openLogSink({
     target,

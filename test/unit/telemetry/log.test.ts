@@ -18,14 +18,14 @@ import { after, describe, it } from 'node:test';
 import type { LoggingConfig } from '../../../src/config/schema.ts';
 import { openPipe } from '../../../src/linux/pipes.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
+import { ManualTimers } from '../../support/manual-timers.ts';
 import { facts } from './facts.ts';
-import { manualTimers } from './manual-timers.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'zero-log-'));
 after(() => rmSync(directory, { recursive: true, force: true }));
 
 function logTo(config: Partial<LoggingConfig>, fd = 2, limit?: number, journalStream?: string) {
-  const timers = manualTimers();
+  const timers = new ManualTimers();
   const log = createLog({
     config: { format: 'auto', level: 'info', ...config },
     fd,

@@ -6,8 +6,8 @@ import { hostname } from 'node:os';
 import { afterEach, describe, it } from 'node:test';
 import { createSentry } from '../../../src/telemetry/sentry.ts';
 import { sentryReportOf } from '../../../src/telemetry/sentry-report.ts';
+import { ManualTimers } from '../../support/manual-timers.ts';
 import { facts } from './facts.ts';
-import { manualTimers } from './manual-timers.ts';
 
 const SECRET = 'hunter22';
 const KEY = 'a1b2c3d4';
@@ -47,7 +47,7 @@ function sentryTo(dsn: string) {
     release: '1.2.3',
     tags: { name: 'example', directory: '/srv/example', path: 'bin/example' },
     secrets: () => [SECRET],
-    timers: manualTimers(),
+    timers: new ManualTimers(),
     warn(message) {
       warnings.push(message);
       warned(message);

@@ -7,8 +7,8 @@ import type { Fact } from '../../../src/lifecycle/facts.ts';
 import { createDatagramSocket, receiveDatagram } from '../../../src/linux/datagrams.ts';
 import { closeFd } from '../../../src/linux/sockets.ts';
 import { ServiceManager, watchdogInterval } from '../../../src/telemetry/service-manager.ts';
+import { ManualTimers } from '../../support/manual-timers.ts';
 import { facts } from './facts.ts';
-import { manualTimers } from './manual-timers.ts';
 
 /** A receiving manager and its reporter. `report` returns the messages that the facts have caused. */
 function start(t: TestContext, watchdog: number | null = null) {
@@ -19,7 +19,7 @@ function start(t: TestContext, watchdog: number | null = null) {
     closeFd(fd);
     rmSync(folder, { recursive: true });
   });
-  const timers = manualTimers();
+  const timers = new ManualTimers();
   const warn = (message: string) => assert.fail(message);
   const manager = new ServiceManager({ socket, pid: 7, watchdog, now: () => 5_000.25, timers, warn });
   const received = (): string[] => {
@@ -156,7 +156,7 @@ test('a missing manager is reported once', () => {
     pid: 7,
     watchdog: null,
     now: () => 0,
-    timers: manualTimers(),
+    timers: new ManualTimers(),
     warn: (message) => void warnings.push(message),
   });
   manager.report(facts.generation_promoted);

@@ -11,7 +11,7 @@ import type { MetricsTarget } from '../../../src/config/values/endpoints.ts';
 import type { Fact } from '../../../src/lifecycle/facts.ts';
 import { createDatagramSocket, receiveDatagram } from '../../../src/linux/datagrams.ts';
 import { createStatsd } from '../../../src/telemetry/statsd.ts';
-import { manualTimers } from './manual-timers.ts';
+import { ManualTimers } from '../../support/manual-timers.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'zero-statsd-'));
 after(() => rmSync(directory, { recursive: true, force: true }));
@@ -23,7 +23,7 @@ const DURATION = 'zero.process.shutdown.duration,name=example,path=%2Fbin%2Fx,ve
 const DEADLINE = 60_000;
 
 function statsdTo(address: readonly MetricsTarget[], proxy?: MetricsConfig['proxy']) {
-  const timers = manualTimers();
+  const timers = new ManualTimers();
   const clock = { now: 0 };
   const warnings: string[] = [];
   let warned: (message: string) => void = () => {};

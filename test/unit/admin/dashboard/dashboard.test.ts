@@ -6,7 +6,8 @@ import { LiveDashboard } from '../../../../src/admin/dashboard/live.ts';
 import { Samples, WINDOW } from '../../../../src/admin/dashboard/samples.ts';
 import { headlineOf } from '../../../../src/admin/dashboard/state.ts';
 import type { Fact } from '../../../../src/lifecycle/facts.ts';
-import { connect, ManualTimers } from '../../control/fixture.ts';
+import { ManualTimers } from '../../../support/manual-timers.ts';
+import { connect } from '../../control/fixture.ts';
 import { facts } from '../../telemetry/facts.ts';
 import { FakeSource, get, parse, serveAdmin } from '../fixture.ts';
 import { CANARY, DOWN, statusWith, worker } from '../status.ts';
@@ -47,17 +48,17 @@ describe('a dashboard', () => {
   it('reads no state while no page is open', async () => {
     const { source, timers, dashboard } = live();
     source.events.report(facts.worker_ready);
-    assert.deepEqual([source.reads, timers.pending], [0, 0]);
+    assert.deepEqual([source.reads, timers.pending().length], [0, 0]);
     const end = dashboard.watch(() => {});
     await read();
-    assert.deepEqual([source.reads, timers.pending], [1, 1]);
+    assert.deepEqual([source.reads, timers.pending().length], [1, 1]);
     timers.fireAll();
     await read();
-    assert.deepEqual([source.reads, timers.pending], [2, 1]);
+    assert.deepEqual([source.reads, timers.pending().length], [2, 1]);
     end();
     source.events.report(facts.worker_ready);
     await read();
-    assert.deepEqual([source.reads, timers.pending], [2, 0]);
+    assert.deepEqual([source.reads, timers.pending().length], [2, 0]);
   });
 
   it('takes one reading for all pages', async () => {
