@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import { on } from 'node:events';
-import { readFileSync, renameSync, watch } from 'node:fs';
+import { on, once } from 'node:events';
+import { readFileSync, renameSync, watch, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { command } from '../support/command.ts';
+import { ZERO_COMMAND } from '../support/paths.ts';
 import { assertUntouched, nextReady, startPuppetService, startServing } from '../support/puppet-service.ts';
 import { type Scope, temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, type Zero } from '../support/zero.ts';
@@ -68,6 +70,20 @@ describe('SIGUSR1', () => {
     assert.equal(candidate.generation, 2);
     await incumbent.gone;
     await zero.fact('reload_requested', { by: 'SIGUSR1' });
+  });
+});
+
+describe('SIGUSR1 during the start of Node', () => {
+  it('leaves no inspector open', DEADLINE, async (t) => {
+    const early = join(temporaryFolder(t), 'early.cjs');
+    // Node reads the port when it opens its inspector.
+    writeFileSync(early, "process.debugPort = 0; process.kill(process.pid, 'SIGUSR1');");
+    const [node, ...zeroArgs] = ZERO_COMMAND;
+    const { zero } = await startServing(t, {}, { command: [node, `--require=${early}`, ...zeroArgs] });
+    const ports = [...zero.log.text.matchAll(/Debugger listening on ws:\/\/127\.0\.0\.1:(\d+)/g)];
+    assert.ok(ports.length > 0);
+    for (const [, port] of ports)
+      await assert.rejects(once(connect(Number(port), '127.0.0.1'), 'connect'), { code: 'ECONNREFUSED' });
   });
 });
 

@@ -41,6 +41,8 @@ export class Signals {
     this.actions = actions;
     this.terminal = terminal;
     for (const name of KNOWN) this.install(name);
+    // Node starts the inspector twice, the second time when it next polls for events.
+    setImmediate(closeInspector);
   }
 
   /** Applies the signals of a config, at the start and after each promotion that changes them. */
@@ -102,4 +104,19 @@ export class Signals {
     const isOwn = ['SIGTERM', 'SIGINT', 'SIGQUIT', settings.reload].includes(name);
     if (settings.forward.includes(name) && !isOwn) actions.forward(name);
   }
+}
+
+/**
+ * Closes the inspector that Node opened if SIGUSR1 arrived before there was a handler. Every local user could connect
+ * to it and run code as the user of zero. It stays open if an option of Node asked for it.
+ */
+function closeInspector(): void {
+  const { execArgv, env, features } = process;
+  if (
+    !features.inspector ||
+    /(?:^|\s)--inspect(?:-brk|-wait)?(?:[=\s]|$)/.test([...execArgv, env.NODE_OPTIONS].join(' '))
+  )
+    return;
+  const inspector = process.getBuiltinModule('node:inspector');
+  if (inspector.url() !== undefined) inspector.close();
 }

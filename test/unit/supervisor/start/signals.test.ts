@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import inspector from 'node:inspector';
 import { type TestContext, test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type SignalSettings, Signals } from '../../../../src/supervisor/start/signals.ts';
 import type { Hangup } from '../../../../src/supervisor/start/terminal.ts';
 
@@ -71,4 +73,27 @@ test('signals before the config is read are handled after it', (t) => {
   terminal.cause = 'sent';
   signals.configure(SETTINGS);
   assert.deepEqual(calls, ['reload SIGHUP', 'stop SIGHUP (terminal closed)']);
+});
+
+test('the inspector that a SIGUSR1 during the start of Node opened is closed', async (t) => {
+  inspector.open(0);
+  t.after(() => inspector.close());
+  assert.notEqual(inspector.url(), undefined);
+  listen(t);
+  await nextTurn();
+  assert.equal(inspector.url(), undefined);
+});
+
+test('an inspector that an option of Node asked for stays open', async (t) => {
+  const { NODE_OPTIONS } = process.env;
+  t.after(() => {
+    if (NODE_OPTIONS === undefined) delete process.env.NODE_OPTIONS;
+    else process.env.NODE_OPTIONS = NODE_OPTIONS;
+    inspector.close();
+  });
+  process.env.NODE_OPTIONS = `${NODE_OPTIONS ?? ''} --inspect=0`;
+  inspector.open(0);
+  listen(t);
+  await nextTurn();
+  assert.notEqual(inspector.url(), undefined);
 });
