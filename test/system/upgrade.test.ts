@@ -8,7 +8,7 @@ import { installZero } from '../support/installed.ts';
 import { startLoad } from '../support/load.ts';
 import { NODE_MAJORS, requireNode } from '../support/nodes.ts';
 import { ROOT } from '../support/paths.ts';
-import { nextReady, startPuppetService } from '../support/puppet-service.ts';
+import { becomeReady, nextReady, startPuppetService, startServing } from '../support/puppet-service.ts';
 import { keeperPid, startSurvivor } from '../support/survivor.ts';
 import { type Scope, temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, runZero, startZero, type Zero } from '../support/zero.ts';
@@ -149,6 +149,28 @@ describe('zero upgrade', () => {
     await candidate.write(10, 'ready\n');
     await zero.fact('supervisor_recovered', { by: 'upgrade' }, cursor);
     await zero.fact('handover_finished', { handover: 2, outcome: 'promoted' });
+  });
+
+  it('waits for a handover that begins while a slow reader delays the upgrade', DEADLINE, async (t) => {
+    const { zero, puppets, incumbent, reload } = await startServing(t);
+    // More than a pipe holds (64 KiB, pipe(7)). zero waits up to a second for the reader.
+    zero.process.stdout?.pause();
+    await incumbent.write(1, `${'x'.repeat(99)}\n`.repeat(10_000));
+    zero.signal('SIGUSR2');
+    await zero.fact('supervisor_upgrading');
+    reload();
+    const candidate = await puppets.next();
+    const { cursor } = zero;
+    const [first] = await Promise.race([
+      zero.fact('warning', { about: 'upgrade' }).then(({ message }) => [message]),
+      zero.fact('supervisor_recovered', {}, cursor).then(({ event }) => [event]),
+    ]);
+    assert.equal(first, 'the upgrade waits: worker 0 of generation 2 is not ready');
+    await candidate.listen({ name: 'http' });
+    await becomeReady(candidate);
+    await zero.fact('handover_finished', { handover: 2, outcome: 'promoted' });
+    zero.process.stdout?.resume();
+    await zero.fact('supervisor_recovered', { by: 'upgrade' }, cursor);
   });
 
   for (const signal of ['SIGHUP', 'SIGTERM'] as const) {

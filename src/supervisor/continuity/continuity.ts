@@ -19,6 +19,7 @@ import { ownCommand } from '../start/own-command.ts';
 import type { Situation } from '../state-format/write.ts';
 import type { SupervisorOptions } from '../supervisor-options.ts';
 import type { Handed } from '../upgrade/handed.ts';
+import { obstacleTo } from '../upgrade/obstacle.ts';
 import { handOverTo } from '../upgrade/replace.ts';
 import { SelfUpgrade } from '../upgrade/self-upgrade.ts';
 import { SocketKeeping } from './socket-keeping.ts';
@@ -161,6 +162,7 @@ export class Continuity {
           memory: this.vault,
           recorder: this.recorder,
           flush: () => observation.flush(),
+          obstacle: () => obstacleTo(state()),
           handed: () => this.#handed(),
           failed: (step, error) => observation.failed(step, error),
         }),

@@ -1,5 +1,8 @@
 import type { State } from '../../lifecycle/state.ts';
 
+/** An operation has begun while the upgrade was prepared. The message says which one. */
+export class ObstacleError extends Error {}
+
 /**
  * The operation that an upgrade in place must wait for, as text; null for none. It waits for operations that the new
  * program cannot continue, and for workers that may report readiness on their notify socket while no program reads it.

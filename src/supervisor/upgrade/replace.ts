@@ -5,6 +5,7 @@ import type { ControlSocket } from '../observe/control-socket.ts';
 import type { Generations } from '../run/generations.ts';
 import type { Reads } from '../state-format/formats.ts';
 import { type Handed, handedVariable } from './handed.ts';
+import { ObstacleError } from './obstacle.ts';
 import type { Program } from './programs.ts';
 
 export interface ReplaceContext {
@@ -16,6 +17,8 @@ export interface ReplaceContext {
   readonly recorder: Pick<StateRecorder, 'replace' | 'retry'>;
   /** Writes all pending output of services and zero, as far as the readers take it in time. */
   readonly flush: () => Promise<void>;
+  /** The operation in progress that the upgrade must wait for; null: none. */
+  readonly obstacle: () => string | null;
   /** The data for the new program. Throws Error without memory that outlives this program. */
   readonly handed: () => Handed;
   readonly failed: (step: string, error: unknown) => void;
@@ -23,26 +26,34 @@ export interface ReplaceContext {
 
 /**
  * Hands the service over to another program in this process. Rejects if that fails: zero then continues as before.
+ * Rejects with ObstacleError if an operation has begun meanwhile.
  * @param older the versions in which the new program reads the state and the configs; null: the newest
  */
 export async function handOverTo(
   program: Program,
   older: Reads | null,
-  { environment, control, generations, memory, recorder, flush, handed, failed }: ReplaceContext,
+  { environment, control, generations, memory, recorder, flush, obstacle, handed, failed }: ReplaceContext,
 ): Promise<never> {
+  // A slow reader delays each flush by seconds, in which a worker may exit or a handover may begin.
+  const requireRest = () => {
+    const found = obstacle();
+    if (found !== null) throw new ObstacleError(found);
+  };
   // Writes most pending output now, so that little is read between the end of the control socket and that of the
   // program.
   await flush();
+  requireRest();
   await control.close({ isUpgrade: true });
   try {
     for (const process of generations.processes()) process.drainOutput();
     // The log may use standard error, too.
     await flush();
+    requireRest();
     // Last, because the written state must not change before the new program reads it.
     if (older !== null) recorder.replace(memory.writeFor(older));
     return replaceProgram(program, environment, handed());
   } catch (error) {
-    if (older !== null) rewrite({ memory, recorder, failed });
+    if (older !== null && !(error instanceof ObstacleError)) rewrite({ memory, recorder, failed });
     await control.open();
     throw error;
   }

@@ -9,7 +9,7 @@ import { openFiles } from '../run/trusted-files.ts';
 import type { OwnCommand } from '../start/own-command.ts';
 import type { Reads } from '../state-format/formats.ts';
 import { type CheckResult, type DryRunResult, dryRun } from './dry-run.ts';
-import { obstacleTo } from './obstacle.ts';
+import { ObstacleError, obstacleTo } from './obstacle.ts';
 import { contentFor, readsOlder } from './older-content.ts';
 import { type Program, type Programs, programsFor, titleOf } from './programs.ts';
 
@@ -30,7 +30,8 @@ export interface UpgradeContext {
   readonly vault: () => Vault | null;
   readonly report: (fact: Fact) => void;
   /**
-   * Replaces the program. Returns only by rejecting, with everything unchanged.
+   * Replaces the program. Returns only by rejecting, with everything unchanged; with ObstacleError if an operation has
+   * begun meanwhile.
    * @param older the versions in which the service is handed over; null: the newest
    */
   readonly execute: (program: Program, older: Reads | null) => Promise<never>;
@@ -65,18 +66,21 @@ export class SelfUpgrade {
     this.#isRunning = true;
     try {
       const { program, result, older } = await this.#find(request);
-      await this.#wait(request.timeout);
-      const { version: from, report, execute } = this.#context;
+      const deadline = request.timeout === null ? Number.POSITIVE_INFINITY : now() + request.timeout;
+      const { version: from, report } = this.#context;
       const { zero: to, node } = result;
-      report({
-        event: 'supervisor_upgrading',
-        from,
-        to,
-        path: program.script,
-        node: program.node ?? program.script,
-      });
-      answered({ ok: true, to, node });
-      await execute(program, older);
+      for (let attempts = 1; ; attempts += 1) {
+        await this.#wait(deadline);
+        report({
+          event: 'supervisor_upgrading',
+          from,
+          to,
+          path: program.script,
+          node: program.node ?? program.script,
+        });
+        if (attempts === 1) answered({ ok: true, to, node });
+        await this.#execute(program, older);
+      }
     } catch (error) {
       const message = errorText(error);
       this.#context.report({ event: 'error', step: 'upgrade', message: `zero was not upgraded: ${message}` });
@@ -135,8 +139,18 @@ export class SelfUpgrade {
     return dryRun(program, { environment, directory, vault: vault.fd }, system);
   }
 
-  async #wait(timeout: number | null): Promise<void> {
-    const deadline = timeout === null ? Number.POSITIVE_INFINITY : now() + timeout;
+  /** Returns if an operation has begun meanwhile that the upgrade must wait for. */
+  async #execute(program: Program, older: Reads | null): Promise<void> {
+    const { execute, report } = this.#context;
+    try {
+      await execute(program, older);
+    } catch (error) {
+      if (!(error instanceof ObstacleError)) throw error;
+      report({ event: 'warning', about: 'upgrade', message: `the upgrade waits: ${error.message}` });
+    }
+  }
+
+  async #wait(deadline: number): Promise<void> {
     for (;;) {
       const state = this.#context.state();
       if (state.stop || state.exit) throw new Error('the supervisor is stopping');
