@@ -1,10 +1,12 @@
 import { availableParallelism } from 'node:os';
 import type { Config } from '../../config/index.ts';
 import { steeringMode } from '../../config/steering.ts';
+import { formatOctal } from '../../config/values/simple.ts';
 import type { HandoverSettings, Settings } from '../../lifecycle/settings.ts';
 import { handshakeTime, synAckRetries } from '../../linux/handshake.ts';
 import { gateNames } from '../../readiness/index.ts';
 import type { Release } from '../../workers/spawning/release.ts';
+import { controlSocketOf, instanceNamed } from '../instance/instance.ts';
 
 /**
  * The settings of a generation that runs `release` under `config`. Its paths are absolute, because another supervisor
@@ -88,17 +90,25 @@ export interface Running {
 export function restartNeeded({ config: running, name }: Running, wanted: Config): string[] {
   // The config sets the name that the instance already has.
   const isSameName = wanted.service.runtime.name === name;
-  const fixed = (config: Config): Record<string, string | undefined> => ({
-    'service.runtime.name': isSameName ? name : config.service.runtime.name,
-    'application.runtime_directory': config.application.runtime_directory,
-    'application.data_directory': config.application.data_directory,
-    'application.control': config.application.control && JSON.stringify(config.application.control),
-  });
+  const { runtimeDirectory } = instanceNamed(name, running);
+  // A key that is written with the value that it already has changes nothing.
+  const fixed = (config: Config): Record<string, string> => {
+    const instance = instanceNamed(name, config);
+    const control = controlSocketOf(config, { runtimeDirectory });
+    return {
+      'service.runtime.name': (isSameName ? name : config.service.runtime.name) ?? 'its default',
+      'application.runtime_directory': instance.runtimeDirectory,
+      'application.data_directory': instance.dataDirectory,
+      'application.control.path': control.path,
+      'application.control.mode': formatOctal(control.mode),
+      'application.control.group': control.group ?? 'none',
+    };
+  };
   const before = fixed(running);
   return Object.entries(fixed(wanted))
     .filter(([key, value]) => value !== before[key])
     .map(
       ([key, value]) =>
-        `${key}: cannot change from ${before[key] ?? 'its default'} to ${value ?? 'its default'} while zero runs: it needs a restart`,
+        `${key}: cannot change from ${before[key]} to ${value} while zero runs: it needs a restart`,
     );
 }
