@@ -32,7 +32,17 @@ function headline(verdict: VerdictDocument): string {
   const end = `${what} ${words} after ${duration(duration_ms)}`;
   if (outcome === 'promoted' && generation !== null && generation !== incumbent && incumbent !== null)
     return `${end}: generation ${generation} was promoted; generation ${incumbent} serves now`;
-  return incumbent === null ? end : `${end}: ${serving(incumbent, outcome === 'promoted', down)}`;
+  if (incumbent === null || !isKnownToServe(verdict)) return end;
+  return `${end}: ${serving(incumbent, outcome === 'promoted', down)}`;
+}
+
+/**
+ * A stop also ends the incumbent. If the first generation fails, no other one serves, and the history of a dead
+ * supervisor has no `down`.
+ */
+function isKnownToServe({ outcome, generation, incumbent, down, failure }: VerdictDocument): boolean {
+  if (failure?.step === 'stop') return false;
+  return outcome === 'promoted' || generation !== incumbent || Boolean(down);
 }
 
 function serving(incumbent: number, isNew: boolean, down: VerdictDocument['down']): string {

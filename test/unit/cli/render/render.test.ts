@@ -229,6 +229,27 @@ test('a handover in progress, and an unknown outcome and exit of a newer supervi
   assert.match(newer, /^handover 4 put off after 3s: .*\n.*\n.*\n {2}exit {4}exit code unknown\n$/);
 });
 
+test('a verdict does not report that a generation serves if it is stopped, or failed as the first one', () => {
+  const verdict = { handover: 2, generation: 2, incumbent: 1, duration_ms: 3000 };
+  const stopped = { ...verdict, outcome: 'aborted', failure: { step: 'stop', reason: 'stopped by SIGTERM' } };
+  assert.match(renderVerdict(stopped, plain), /^handover 2 aborted after 3s\n {2}step {4}stop\n/);
+  assert.match(
+    renderVerdict({ ...stopped, generation: null, down: { retry_in_ms: null } }, plain),
+    /^handover 2 aborted after 3s\n/,
+  );
+  const failure = { step: 'exit', reason: 'exited with code 3' };
+  const first = { ...verdict, generation: 1, outcome: 'failed', failure };
+  assert.match(renderVerdict({ ...first, down: null }, plain), /^handover 2 failed after 3s\n/);
+  assert.match(
+    renderVerdict({ ...first, down: { retry_in_ms: 100 } }, plain),
+    /^handover 2 failed after 3s: nothing serves: generation 1 is started again in 100ms\n/,
+  );
+  assert.match(
+    renderVerdict({ ...first, generation: 2 }, plain),
+    /^handover 2 failed after 3s: generation 1 keeps serving\n/,
+  );
+});
+
 test('unknown facts are shown by their name', () => {
   assert.equal(
     renderFact({ event: 'brand_new', lane: 3, text: 'x', deep: { a: 1 }, off: false }),
