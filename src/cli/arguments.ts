@@ -60,6 +60,11 @@ export async function parseArguments(argv: readonly string[]): Promise<number> {
       },
     })
     .enablePositionalOptions()
+    // An empty variable in a script would otherwise select the only running instance.
+    .hook('preAction', (_, command) => {
+      const given = [program, command].map((part) => part.opts<ConfigOption>().config);
+      if (given.includes('')) command.error('error: --config is empty: pass the path of a file');
+    })
     .option('--config <file>', 'the config file (default: $ZERO_CONFIG, else ./zero.yaml)')
     .action(async ({ config }: ConfigOption) => {
       const { runFile } = await import('./run.ts');

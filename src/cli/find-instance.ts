@@ -73,7 +73,7 @@ export function specifiedFile(
 ): string | null {
   if (name !== undefined) return null;
   const hasDefault = existsSync(path.join(folder, DEFAULT_CONFIG));
-  return config || environment.ZERO_CONFIG || (hasDefault ? DEFAULT_CONFIG : null);
+  return config ?? (environment.ZERO_CONFIG || (hasDefault ? DEFAULT_CONFIG : null));
 }
 
 /** The error of a command whose instance is not running. */

@@ -77,13 +77,10 @@ function unreadable(error: unknown): string {
   }
 }
 
-/**
- * The config file's name: `--config`, otherwise `$ZERO_CONFIG`, otherwise `./zero.yaml`. An empty value counts as
- * omitted.
- */
+/** The config file's name: `--config`, otherwise `$ZERO_CONFIG` unless it is empty, otherwise `./zero.yaml`. */
 export function locateConfig(
   option: string | undefined,
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): string {
-  return option || environment.ZERO_CONFIG || 'zero.yaml';
+  return option ?? (environment.ZERO_CONFIG || 'zero.yaml');
 }

@@ -34,6 +34,31 @@ test('an unknown command without a similar one is reported with a pointer to the
   });
 });
 
+test('an empty --config is refused, because it would select another instance', async (t) => {
+  for (const argv of [
+    ['--config', ''],
+    ['run', '--config='],
+    ['--config', '', 'run', '--', 'true'],
+    ['check', '--config', ''],
+    ['stop', '--config', ''],
+    ['--config=', 'reload'],
+    ['reload', '--json', '--config', ''],
+  ]) {
+    const written = t.mock.method(process.stderr, 'write', () => true);
+    let code: number | undefined;
+    const stdout = await capturedOutput(async () => {
+      code = await parseArguments(argv);
+    });
+    written.mock.restore();
+    const refusals = written.mock.calls.map((call) => call.arguments[0]);
+    assert.deepEqual(refusals, ['error: --config is empty: pass the path of a file\n'], argv.join(' '));
+    assert.equal(code, 2);
+    const message = '--config is empty: pass the path of a file';
+    const document = { version: 1, error: { code: 'usage', message }, exit_code: 2 };
+    assert.equal(stdout, argv.includes('--json') ? `${JSON.stringify(document)}\n` : '');
+  }
+});
+
 test('zero help shows the help of zero, or of a command', async () => {
   const codes: number[] = [];
   const shown = await capturedOutput(async () => {
