@@ -32,6 +32,14 @@ export function formatInet6(bytes: Buffer): string {
   return `${groups.slice(0, start).join(':')}::${groups.slice(start + length).join(':')}`;
 }
 
+// RFC 6761, section 6.3: these names are the loopback address, regardless of the resolver.
+const LOCALHOST = /(^|\.)localhost\.?$/i;
+
+/** Whether a host name is the loopback address. */
+export function isLocalhost(host: string): boolean {
+  return LOCALHOST.test(host);
+}
+
 /** Whether the address is an IPv4-mapped one, `::ffff:a.b.c.d` (RFC 4291 section 2.5.5.2). */
 export function isMappedInet4(bytes: Buffer): boolean {
   return bytes.readUInt16BE(10) === 0xffff && bytes.subarray(0, 10).every((byte) => byte === 0);

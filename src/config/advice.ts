@@ -8,30 +8,7 @@ const RUNTIME = ['service', 'runtime'];
 
 /** Warnings about a valid config that probably does not mean what its author wanted. Pure. */
 export function adviceOn({ service }: Config): Finding[] {
-  return [
-    ...localhostAdvice(service),
-    ...placeholderAdvice(service),
-    ...uptimeAdvice(service),
-    ...verifyAdvice(service),
-  ];
-}
-
-/** The name resolves to 127.0.0.1 (RFC 6761), so bind(2) refuses the second listener when zero starts. */
-function localhostAdvice({ listeners }: Config['service']): Finding[] {
-  const hosts = listeners.map(({ address }) =>
-    address.kind === 'inet' && address.port !== 0
-      ? { network: address.network.slice(0, 3), port: address.port, host: address.host }
-      : null,
-  );
-  return hosts.flatMap((one, index) => {
-    if (one?.host !== 'localhost') return [];
-    const twin = hosts.findIndex(
-      (other) => other?.host === '127.0.0.1' && other.port === one.port && other.network === one.network,
-    );
-    if (twin < 0) return [];
-    const problem = `localhost is 127.0.0.1, the address of service.listeners[${twin}]`;
-    return [wrongValue(['service', 'listeners', index, 'address'], problem)];
-  });
+  return [...placeholderAdvice(service), ...uptimeAdvice(service), ...verifyAdvice(service)];
 }
 
 /** zero passes an unknown placeholder unchanged to the service, which is rarely intended. */

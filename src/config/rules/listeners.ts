@@ -1,3 +1,4 @@
+import { isLocalhost } from '../../common/inet.ts';
 import { quoted } from '../../common/text.ts';
 import { type Address, isStream, type ListenerAddress } from '../address.ts';
 import { duplicates, type Finding, type Path, wrongKey, wrongValue } from '../path.ts';
@@ -60,9 +61,13 @@ function descriptorRules(path: Path, fd: number | undefined, listeners: number):
 function identity(address: ListenerAddress): string | undefined {
   if (address.kind === 'passed') return address.text;
   if (address.kind === 'unix') return `unix:${address.path}`;
-  if (address.port === 0) return undefined;
-  const literal = /^[\d.]+$|:/.test(address.host);
-  return literal ? address.text.replace(/^(tcp|udp)[46]/, '$1') : address.text;
+  const { host, port, network, text } = address;
+  if (port === 0) return undefined;
+  // The same address as in listeners/binding/resolve.ts.
+  const loopback = network.endsWith('6') ? '[::1]' : '127.0.0.1';
+  if (isLocalhost(host)) return `${network.slice(0, 3)}:${loopback}:${port}`;
+  const literal = /^[\d.]+$|:/.test(host);
+  return literal ? text.replace(/^(tcp|udp)[46]/, '$1') : text;
 }
 
 function rulesOf(

@@ -1,6 +1,6 @@
 import { promisify } from 'node:util';
 import { errorCode } from '../../common/errors.ts';
-import { parseInet4 } from '../../common/inet.ts';
+import { isLocalhost, parseInet4 } from '../../common/inet.ts';
 import type { InetAddress } from '../../config/address.ts';
 import type { ListenerConfig } from '../../config/schema.ts';
 import type { SocketAddress } from '../../linux/sockaddr.ts';
@@ -13,9 +13,6 @@ export interface InetTarget {
   /** IPV6_V6ONLY for an inet6 address. With false, IPv4 clients can connect, too. */
   readonly ipv6Only: boolean;
 }
-
-/** RFC 6761, section 6.3: these names are the loopback address, regardless of the resolver. */
-const LOCALHOST = /(^|\.)localhost\.?$/i;
 
 /** Host name -> its addresses in the resolver's order; rejects with a `code` such as ENOTFOUND. */
 export type Lookup = (host: string) => Promise<readonly { address: string; family: number }[]>;
@@ -53,7 +50,7 @@ function literalTarget(config: ListenerConfig, address: InetAddress): InetTarget
   const { host, port, network } = address;
   const force = forcedFamily(network);
   if (host === '') return wildcardTarget(config, address, force);
-  if (LOCALHOST.test(host))
+  if (isLocalhost(host))
     return force === 'inet6' ? inet6(config, network, '::1', port) : inet('127.0.0.1', port);
   const ipv4 = parseInet4(host) ? host : /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(host)?.[1];
   if (ipv4 !== undefined) {

@@ -63,13 +63,6 @@ describe('advice', () => {
     ]);
     assert.deepEqual(messages('soak: 8s', ', interval: 4s'), []);
   });
-
-  it('finds localhost next to 127.0.0.1', () => {
-    assert.deepEqual(
-      adviceFor(listeners('{ name: a, address: "127.0.0.1:80" }', '{ name: b, address: "localhost:80" }')),
-      ['5:27: service.listeners[1].address: localhost is 127.0.0.1, the address of service.listeners[0]'],
-    );
-  });
 });
 
 describe('listeners with overlapping addresses', () => {

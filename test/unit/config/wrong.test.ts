@@ -80,9 +80,25 @@ for (const [name, text, problems] of [
     ),
     [
       '5:15: service.listeners[1].name: duplicate name "a": service.listeners[0].name has it too',
-      '5:27: service.listeners[1].address: duplicate address "tcp:localhost:80": service.listeners[0].address has it too',
+      '5:27: service.listeners[1].address: duplicate address "tcp:127.0.0.1:80": service.listeners[0].address has it too',
       '7:27: service.listeners[3].address: duplicate address "tcp:127.0.0.1:81": service.listeners[2].address has it too',
       '9:27: service.listeners[5].address: duplicate address "unix:/x": service.listeners[4].address has it too',
+    ],
+  ],
+  [
+    'localhost next to the address that it means',
+    listeners(
+      '{ name: a, address: "127.0.0.1:80" }',
+      '{ name: b, address: localhost:80 }',
+      '{ name: c, address: "tcp4:app.localhost:80" }',
+      '{ name: d, address: "tcp6:localhost:80" }',
+      '{ name: e, address: "[::1]:80" }',
+      '{ name: f, address: "udp:localhost:80" }',
+    ),
+    [
+      '5:27: service.listeners[1].address: duplicate address "tcp:127.0.0.1:80": service.listeners[0].address has it too',
+      '6:27: service.listeners[2].address: duplicate address "tcp:127.0.0.1:80": service.listeners[0].address has it too',
+      '8:27: service.listeners[4].address: duplicate address "tcp:[::1]:80": service.listeners[3].address has it too',
     ],
   ],
   [
