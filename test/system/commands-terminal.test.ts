@@ -44,7 +44,7 @@ describe('zero status --watch', () => {
     await watching.until(shows(/generation 1 {2}serving/));
     const reloading = startCommand(t, zero, ['reload', '--preview']);
     await nextReady(puppets);
-    await watching.until(shows(/handover 2: preview .*generation 2 {2}ready/s));
+    await watching.until(shows(/handover 2, started .* ago: preview, .*generation 2 {2}ready/s));
     // With five rows zero reports the omitted lines, and nothing scrolls.
     watching.resize({ columns: 60, rows: 5 });
     await watching.until(shows(/\n\.\.\. \d+ more lines: "zero status" prints all\n?$/));

@@ -137,7 +137,7 @@ describe('zero wait for a handover that a signal started', () => {
     assert.deepEqual([status.handover.id, status.handover.by], [2, ['SIGHUP']]);
     assert.match(
       (await command(t, zero, 'status')).stdout,
-      /^handover 2: starting .*\n.*requested by SIGHUP$/m,
+      /^handover 2, started .* ago: starting\n.*requested by SIGHUP$/m,
     );
     const waiting = startCommand(t, zero, ['wait']);
     const { code } = await command(t, zero, 'abort');

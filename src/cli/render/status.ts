@@ -87,7 +87,7 @@ function handoverLines(handover: HandoverStatus, service: ServiceStatus | undefi
   const { id, by = [], step, candidate, incumbent, canary, until_ms, waiting_for = [] } = handover;
   const share = canary ? ` ${canary.percent} %` : '';
   const left = until_ms === undefined ? '' : `, ${duration(until_ms)} left`;
-  const first = `handover ${id}: ${step}${share} for ${duration(handover.since_ms_ago)}${left}`;
+  const first = `handover ${id}, started ${duration(handover.since_ms_ago)} ago: ${step}${share}${left}`;
   const who = [
     ...(candidate === null ? [] : [`candidate ${candidate}`]),
     ...(incumbent === null ? [] : [`incumbent ${incumbent}${isDown(service, incumbent) ? ' (down)' : ''}`]),
@@ -106,8 +106,9 @@ function generationLines(
     connections == null ? '' : `, ${connections} ${connections === 1 ? 'connection' : 'connections'}`;
   const down = isDown(service, id);
   const word = down ? 'DOWN' : stage;
-  // The generation was started then and has not served since.
-  const rest = `${down ? `, started ${duration(since_ms_ago)} ago` : ` for ${duration(since_ms_ago)}`}${open}`;
+  // The time since its start is not the time in these stages.
+  const isLater = down || stage === 'ready' || stage === 'standby';
+  const rest = `${isLater ? `, started ${duration(since_ms_ago)} ago` : ` for ${duration(since_ms_ago)}`}${open}`;
   const { label } = release;
   const name = `generation ${id}${label === undefined ? '' : ` (${clipped(label, MAX_LABEL)})`}`;
   const head = `${name}  ${word}${rest}`;

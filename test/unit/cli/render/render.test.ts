@@ -66,19 +66,38 @@ test('status shows a canary', () => {
     steering: { main: [0], canary: { percent: 5, by: 'connection', lanes: [2] }, preview: null },
   };
   assert.deepEqual(renderStatus(status, plain).split('\n').slice(1, 13), [
-    'handover 7: canary 5 % for 12s, 18s left',
+    'handover 7, started 12s ago: canary 5 %, 18s left',
     '  candidate 4, incumbent 3',
     'one more reload waits for the end of this handover',
     '',
     'generation 3  serving for 1m  /usr/bin/example',
     '  in /etc/example',
     '  worker 0  up  pid 4300  1m  lane 0',
-    'generation 4  ready for 15s  /srv/releases/2024-11-21/example',
+    'generation 4  ready, started 15s ago  /srv/releases/2024-11-21/example',
     '  worker 0  up       pid 4300  1h  lane 2',
     '  worker 1  backoff                lane 3',
     '    2 restarts',
     '',
   ]);
+});
+
+test('status does not show the age of a handover or a generation as the duration of its step', () => {
+  const status: StatusDocument = {
+    ...STATUS,
+    handover: { id: 7, step: 'soak', candidate: 4, incumbent: 3, since_ms_ago: 12_000, until_ms: 900 },
+    generations: [
+      {
+        id: 3,
+        stage: 'standby',
+        release: { path: '/usr/bin/example', directory: '/usr/bin' },
+        since_ms_ago: 60_000,
+        workers: [],
+      },
+    ],
+  };
+  const lines = renderStatus(status, plain).split('\n');
+  assert.ok(lines.includes('handover 7, started 12s ago: soak, 900ms left'), lines.join('\n'));
+  assert.ok(lines.includes('generation 3  standby, started 1m ago  /usr/bin/example'), lines.join('\n'));
 });
 
 test('status shows the usage of workers, and how they exited', () => {
