@@ -42,7 +42,10 @@ export async function readHistory(specified: Specified): Promise<RecordedHistory
   // Only the user who runs the service can check the permissions and the bytes of a copy.
   const targets = { executables, mayRun: () => null };
   const view = { lines, targets, isIntact: () => Promise.resolve(true) };
-  return { file: file.file, document: await historyDocument({ ...view, serving: null, now: Date.now() }) };
+  return {
+    file: file.file,
+    document: await historyDocument({ ...view, serving: null, running: null, now: Date.now() }),
+  };
 }
 
 function isThere(file: string): boolean {

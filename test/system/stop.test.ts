@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { HistoryDocument } from '../../src/control/documents.ts';
 import type { FactName } from '../../src/lifecycle/facts.ts';
+import { command } from '../support/command.ts';
 import { HttpConnection } from '../support/http-connection.ts';
 import {
   becomeReady,
@@ -33,6 +35,9 @@ describe('stop', () => {
     zero.signal('SIGTERM');
     await incumbent.event('signal', { signal: 'SIGTERM' });
     assert.deepEqual(zero.log.all('listener_closed'), []);
+    const { generations }: HistoryDocument = JSON.parse((await command(t, zero, 'history', '--json')).stdout);
+    assert.ok((generations[0]?.served_ms ?? 0) > 0, 'the time of serving goes on until it has stopped');
+    assert.equal(generations[0]?.serving, false);
     await incumbent.answer();
     assert.equal((await answer).kind, 'answered');
     assert.deepEqual(await zero.exited, STOPPED);

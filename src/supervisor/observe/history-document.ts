@@ -15,16 +15,18 @@ export interface HistoryView {
   readonly isIntact: TargetOptions['isIntact'];
   /** The generation that serves now; null for none. */
   readonly serving: number | null;
+  /** The generation whose time of serving has not ended: the one that serves, also while zero stops it. */
+  readonly running: number | null;
   /** Milliseconds of the wall clock. */
   readonly now: number;
 }
 
 /** The document that `zero history` shows. */
 export async function historyDocument(view: HistoryView): Promise<HistoryDocument> {
-  const { lines, serving, now } = view;
+  const { lines, serving, running, now } = view;
   const generations: GenerationDocument[] = [];
   // One after the other, because several generations can share one copy, which is compared once.
-  for (const entry of foldHistory(lines, serving, now).entries)
+  for (const entry of foldHistory(lines, running, now).entries)
     generations.push({
       ...entryDocument(entry),
       serving: entry.generation === serving,
@@ -34,9 +36,9 @@ export async function historyDocument(view: HistoryView): Promise<HistoryDocumen
 }
 
 /** The history without its rollback targets, which require file access. */
-export function timelineOf(lines: readonly HistoryLine[], serving: number | null, now: number): Timeline {
+export function timelineOf(lines: readonly HistoryLine[], running: number | null, now: number): Timeline {
   return {
-    generations: foldHistory(lines, serving, now).entries.map(entryDocument),
+    generations: foldHistory(lines, running, now).entries.map(entryDocument),
     handovers: endedHandovers(lines).map(handoverDocument),
   };
 }

@@ -54,7 +54,9 @@ export class HistoryRecorder {
   readonly #warned = new Set<string>();
   /** The copy of the executable of each existing generation, as it was when it was made or found. */
   readonly #copies = new Map<number, FileRecord>();
-  /** The serving generation in the last line of the history. */
+  /**
+   * The serving generation in the last line of the history. Its time of serving has not ended before zero has stopped.
+   */
   #recorded: number | null = null;
 
   constructor(context: HistoryContext) {
@@ -219,14 +221,19 @@ export class HistoryRecorder {
     const isIntact = (copy: string, sha256: string) =>
       unless(limit.signal, this.#executables.isIntact(copy, sha256, 'once'), true);
     const view = { lines: this.#lines(), targets: this.#targets, isIntact };
-    const document = await historyDocument({ ...view, serving: serving(), now: clock() });
+    const document = await historyDocument({
+      ...view,
+      serving: serving(),
+      running: this.#recorded,
+      now: clock(),
+    });
     clearTimeout(timer);
     return document;
   }
 
   /** The timeline that the dashboard shows. */
   timeline(): Timeline {
-    return timelineOf(this.#lines(), this.#context.serving(), this.#context.clock());
+    return timelineOf(this.#lines(), this.#recorded, this.#context.clock());
   }
 
   /** The ended handovers, oldest first. */
@@ -240,7 +247,7 @@ export class HistoryRecorder {
   }
 
   #read(): History {
-    return foldHistory(this.#lines(), this.#context.serving(), this.#context.clock());
+    return foldHistory(this.#lines(), this.#recorded, this.#context.clock());
   }
 
   #lines(): readonly HistoryLine[] {
