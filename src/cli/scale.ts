@@ -49,18 +49,21 @@ function countOf(text: string): number {
   return count;
 }
 
-/** The result; null if Ctrl-C ended the wait. */
+/** The result; null if Ctrl-C or an upgrade in place ended the wait. The change continues. */
 async function follow(
   lines: ReturnType<ControlClient['scale']>,
   { terminal, clock, interrupted }: CommandContext,
 ): Promise<ScaleDocument | null> {
   const waiting = showWaiting(terminal, clock);
   let taken = false;
+  let isUpgrade = false;
   try {
     for await (const line of lines) {
       if ('accepted' in line) taken = true;
-      else if ('fact' in line) waiting.tell(line.fact);
-      else return line.result;
+      else if ('fact' in line) {
+        if (line.fact.event === 'supervisor_upgrading') isUpgrade = true;
+        waiting.tell(line.fact);
+      } else return line.result;
     }
   } catch (error) {
     if (taken && interrupted.aborted) return null;
@@ -68,6 +71,8 @@ async function follow(
   } finally {
     waiting.end();
   }
+  // An upgrade waits until all new workers are ready. Only workers that are no longer needed are still leaving.
+  if (isUpgrade) return null;
   throw new ClientError('gone', 'zero exited before it reported the result. Check its log.');
 }
 

@@ -75,3 +75,16 @@ test('Ctrl-C exits with 13, and the change continues', async (t) => {
   assert.equal(await code, 13);
   assert.match(at.err(), /still changing the number of workers/);
 });
+
+test('an upgrade in place exits with 13, and the change continues', async (t) => {
+  const at = cliFixture(t, { interactive: true });
+  const { control, server } = await at.run('example');
+  const code = scale({ workers: '1', json: false }, at.context);
+  await control.until(() => control.scales.length === 1);
+  control.report({ event: 'scale_started', generation: 3, by: 'zero scale', from: 4, to: 1 });
+  control.report({ event: 'supervisor_upgrading', from: '1', to: '2', path: '/bin/zero', node: '/bin/node' });
+  await at.shown('changing the number of workers from 4 to 1');
+  await server.close({ isUpgrade: true });
+  assert.equal(await code, 13);
+  assert.match(at.err(), /still changing the number of workers/);
+});
