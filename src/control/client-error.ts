@@ -48,7 +48,7 @@ export function connectionError(path: string, error: NodeJS.ErrnoException): Cli
     case 'EPIPE':
       return new ClientError(
         'gone',
-        `zero exited before it answered (control socket ${path}: ${error.code})`,
+        `zero closed the connection before it answered (control socket ${path}: ${error.code}). Check its log.`,
       );
     default:
       return new ClientError('gone', `control socket ${path}: ${error.code ?? error.message}`);
