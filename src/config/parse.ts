@@ -23,9 +23,12 @@ export function parseConfig(text: string, file: string): LocatedConfig | { probl
   const source = readSyntax(text, file);
   if ('problem' in source) return { problems: [source.problem] };
   const tree = readTree(source.document, fileSchema);
-  const checked = checkTree(tree.value, (path) => tree.positions.has(path));
+  // `locate` lives as long as the config. It must not keep the parsed document in memory.
+  const { at } = source;
+  const { positions } = tree;
+  const checked = checkTree(tree.value, (path) => positions.has(path));
   const findings = [...tree.findings, ...('findings' in checked ? checked.findings : [])];
-  const locate = (finding: Finding) => source.at(tree.positions.offset(finding), findingMessage(finding));
+  const locate = (finding: Finding) => at(positions.offset(finding), findingMessage(finding));
   const problems = [...source.problems, ...findings.map(locate)];
   if ('config' in checked && problems.length === 0) return { ...checked, locate };
   return { problems: problems.sort((one, other) => one.line - other.line || one.column - other.column) };

@@ -27,9 +27,33 @@ const TOKEN_OFFSET = EVENT_SIZE - 8;
 const BATCH = 64;
 /** A watch ends after this many failed callbacks in a row. */
 const MAX_FAILURES = 10;
-const WAKEUP_TOKEN = 0n;
+const WAKEUP_TOKEN = 0;
 const ONE = Buffer.alloc(8);
 ONE.writeBigUInt64LE(1n);
+
+/** There are thousands of watches, so each is one object. */
+class Watched implements ReactorWatch {
+  readonly token: number;
+  readonly fd: number;
+  readonly onReadable: () => void;
+  readonly #reactor: Reactor;
+  failures = 0;
+
+  constructor(reactor: Reactor, token: number, fd: number, onReadable: () => void) {
+    this.#reactor = reactor;
+    this.token = token;
+    this.fd = fd;
+    this.onReadable = onReadable;
+  }
+
+  close(): void {
+    this.#reactor.unwatch(this);
+  }
+
+  change(what: keyof typeof EVENTS): void {
+    this.#reactor.change(this, what);
+  }
+}
 
 interface Instance {
   epoll: number;
@@ -49,8 +73,8 @@ export class Reactor {
   #instance: Instance | null = null;
   #waiting = false;
   #dispatching = false;
-  #nextToken = WAKEUP_TOKEN + 1n;
-  readonly #watches = new Map<bigint, { fd: number; onReadable: () => void; failures: number }>();
+  #nextToken = WAKEUP_TOKEN + 1;
+  readonly #watches = new Map<number, Watched>();
   // A thread that is blocked in a system call would keep process.exit() and a crash from ending the process.
   readonly #wake = () => {
     if (this.#instance) writeSync(this.#instance.wakeup, ONE);
@@ -73,28 +97,28 @@ export class Reactor {
       this.#proceed();
       throw error;
     }
-    this.#watches.set(token, { fd, onReadable, failures: 0 });
+    const watched = new Watched(this, token, fd, onReadable);
+    this.#watches.set(token, watched);
     this.#proceed();
-    return { close: () => this.#unwatch(token), change: (next) => this.#change(token, next) };
+    return watched;
   }
 
   /** Ends every watch. The reactor can be used again. */
   close(): void {
-    for (const token of [...this.#watches.keys()]) this.#unwatch(token);
+    for (const watch of [...this.#watches.values()]) watch.close();
   }
 
-  #change(token: bigint, what: keyof typeof EVENTS): void {
-    const watch = this.#watches.get(token);
-    if (!watch || !this.#instance) return;
-    call('epoll_ctl', this.#instance.epoll, EPOLL_CTL_MOD, watch.fd, event(token, EVENTS[what]));
+  /** For ReactorWatch.change. */
+  change({ token, fd }: Watched, what: keyof typeof EVENTS): void {
+    if (!this.#watches.has(token) || !this.#instance) return;
+    call('epoll_ctl', this.#instance.epoll, EPOLL_CTL_MOD, fd, event(token, EVENTS[what]));
   }
 
-  #unwatch(token: bigint): void {
-    const watch = this.#watches.get(token);
-    if (!watch || !this.#instance) return;
-    this.#watches.delete(token);
+  /** For Watch.close. */
+  unwatch({ token, fd }: Watched): void {
+    if (!this.#instance || !this.#watches.delete(token)) return;
     // Closing a descriptor first has already removed it from the set (epoll(7)).
-    tryCall(['EBADF', 'ENOENT'], 'epoll_ctl', this.#instance.epoll, EPOLL_CTL_DEL, watch.fd, null);
+    tryCall(['EBADF', 'ENOENT'], 'epoll_ctl', this.#instance.epoll, EPOLL_CTL_DEL, fd, null);
     if (this.#watches.size === 0 && this.#waiting) this.#wake();
   }
 
@@ -125,7 +149,7 @@ export class Reactor {
     releaseMemory(instance.pollfd);
   }
 
-  #deliver(token: bigint): void {
+  #deliver(token: number): void {
     const watch = this.#watches.get(token);
     if (!watch) return;
     try {
@@ -134,7 +158,7 @@ export class Reactor {
     } catch (error) {
       watch.failures += 1;
       // Level-triggered: a descriptor that its callback cannot read would be reported forever.
-      if (watch.failures >= MAX_FAILURES) this.#unwatch(token);
+      if (watch.failures >= MAX_FAILURES) watch.close();
       // The kernel reports an edge once: an exception in one callback must not prevent the others.
       queueMicrotask(() => {
         throw error;
@@ -148,7 +172,7 @@ export class Reactor {
     try {
       const count = call('epoll_wait', instance.epoll, events, BATCH, 0);
       for (let index = 0; index < count; index += 1) {
-        const token = events.readBigUInt64LE(index * EVENT_SIZE + TOKEN_OFFSET);
+        const token = Number(events.readBigUInt64LE(index * EVENT_SIZE + TOKEN_OFFSET));
         if (token === WAKEUP_TOKEN) readSync(instance.wakeup, Buffer.alloc(8));
         else this.#deliver(token);
       }
@@ -159,10 +183,10 @@ export class Reactor {
   }
 }
 
-function event(token: bigint, events: number): Buffer {
+function event(token: number, events: number): Buffer {
   const bytes = Buffer.alloc(EVENT_SIZE);
   bytes.writeUInt32LE(events, 0);
-  bytes.writeBigUInt64LE(token, TOKEN_OFFSET);
+  bytes.writeBigUInt64LE(BigInt(token), TOKEN_OFFSET);
   return bytes;
 }
 

@@ -9,8 +9,8 @@ export const LARGEST_FILE = 1024 * 1024;
 export interface Source {
   readonly document: Document.Parsed;
   readonly problems: readonly Problem[];
-  /** The problem at an offset of the text. */
-  at(offset: number, message: string): Problem;
+  /** The problem at an offset of the text. Does not refer to the document. */
+  readonly at: (offset: number, message: string) => Problem;
 }
 
 /** Parses YAML. Stops at a syntax error, because everything after it would be guesswork. */

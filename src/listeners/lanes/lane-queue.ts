@@ -13,6 +13,9 @@ interface OwnConnection {
   watch: Watch | null;
 }
 
+/** Shared by all queues without such a connection, because there are thousands. Never changed. */
+const NONE = new Map<number, OwnConnection>();
+
 /** Maximum number of readings when connections come or are accepted meanwhile. */
 const MAX_READINGS = 4;
 
@@ -25,7 +28,7 @@ const MAX_READINGS = 4;
 export class LaneQueue {
   readonly #length: () => number;
   /** By the descriptor of the client's end. */
-  readonly #own = new Map<number, OwnConnection>();
+  #own: Map<number, OwnConnection> = NONE;
   /** A worker has or had the lane, or connections of clients go there. */
   served: boolean;
 
@@ -67,11 +70,12 @@ export class LaneQueue {
    */
   add(fd: number, look: () => ConnectionState): () => ConnectionState {
     const own: OwnConnection = { look, retired: false, watch: null };
+    if (this.#own === NONE) this.#own = new Map();
     this.#own.set(fd, own);
     return () => {
       const state = look();
       const hasLeft = state === 'accepted' || state === 'gone';
-      if (hasLeft && !own.retired && this.#own.get(fd) === own) this.#own.delete(fd);
+      if (hasLeft && !own.retired && this.#own.get(fd) === own) this.#forget(fd);
       return state;
     };
   }
@@ -105,7 +109,7 @@ export class LaneQueue {
       if (isComing(fd, own)) closeFd(fd);
       else endConnection(fd);
     }
-    this.#own.clear();
+    this.#own = NONE;
   }
 
   #countOwn(): number {
@@ -115,15 +119,20 @@ export class LaneQueue {
       if (state === 'queued') queued += 1;
       if (state === 'queued' || state === 'connecting') continue;
       if (retired) this.#release(fd);
-      else this.#own.delete(fd);
+      else this.#forget(fd);
     }
     return queued;
   }
 
   #release(fd: number): void {
     this.#own.get(fd)?.watch?.close();
-    this.#own.delete(fd);
+    this.#forget(fd);
     endConnection(fd);
+  }
+
+  #forget(fd: number): void {
+    this.#own.delete(fd);
+    if (this.#own.size === 0) this.#own = NONE;
   }
 }
 

@@ -1,21 +1,20 @@
-import { closeEach, eventLoop, inSlices } from '../../common/slices.ts';
-import { getOption } from '../../linux/sockets.ts';
-import { LaneWatch } from './lane-watch.ts';
+import { eventLoop, inSlices } from '../../common/slices.ts';
+import { type Awaited, LaneWatch } from './lane-watch.ts';
 import { hasOwnQueue, type Lanes, type LaneWithQueue } from './lanes.ts';
 
 interface Request {
   readonly lane: number;
-  readonly what: 'queued' | 'arrival';
+  readonly what: Awaited;
   /** Workers of other lanes accept: see hasOwnQueue(). */
   readonly isShared: boolean;
   readonly call: () => void;
   /** The watches of this lane, one per listener. */
-  readonly active: Map<LaneWatch, { close(): void }>;
+  readonly active: Set<LaneWatch>;
 }
 
 /** The watches of every lane, updated as listeners and lanes come and go. */
 export class LaneWatches {
-  readonly #watches = new Map<Lanes, Map<number, { fd: number; watch: LaneWatch }>>();
+  readonly #watches = new Map<Lanes, Map<number, LaneWatch>>();
   /** Requests by lane. */
   readonly #requests = new Map<number, Set<Request>>();
   #onHangup: ((lanes: Lanes, lane: number) => void) | null = null;
@@ -32,7 +31,7 @@ export class LaneWatches {
    * @param isShared workers of other lanes accept: see hasOwnQueue()
    */
   watchQueue(lane: number, onQueued: () => void, isShared: boolean, all: Iterable<Lanes>): { close(): void } {
-    return this.#watch({ lane, what: 'queued', isShared, call: onQueued, active: new Map() }, all);
+    return this.#watch({ lane, what: 'queued', isShared, call: onQueued, active: new Set() }, all);
   }
 
   /**
@@ -45,14 +44,14 @@ export class LaneWatches {
     const call = () => {
       if (!isClosed) onArrival();
     };
-    const request: Request = { lane, what: 'arrival', isShared: false, call, active: new Map() };
+    const request: Request = { lane, what: 'arrival', isShared: false, call, active: new Set() };
     this.#add(request);
     const end = () => {
       isClosed = true;
       this.#forget(request);
-      const active = [...request.active.values()];
+      const active = [...request.active];
       request.active.clear();
-      inSlices(closeEach(active), eventLoop, rethrow);
+      inSlices(removeFrom(active, request), eventLoop, rethrow);
     };
     let isBegun = false;
     const watching = inSlices(this.#beginAll(request, all), eventLoop, (failure) => {
@@ -85,7 +84,7 @@ export class LaneWatches {
     return {
       close: () => {
         this.#forget(request);
-        for (const active of request.active.values()) active.close();
+        for (const watch of request.active) watch.remove(request);
         request.active.clear();
       },
     };
@@ -125,7 +124,7 @@ export class LaneWatches {
 
   /** Must be called before the sockets of a listener are closed. */
   drop(lanes: Lanes): void {
-    for (const [lane, { watch }] of this.#watches.get(lanes) ?? []) this.#close(watch, lane);
+    for (const [lane, watch] of this.#watches.get(lanes) ?? []) this.#close(watch, lane);
     this.#watches.delete(lanes);
   }
 
@@ -135,32 +134,43 @@ export class LaneWatches {
     const { fd } = socket;
     // Unreachable: the queue can be counted but not watched.
     if (fd === null) return;
-    const watched = this.#watches.get(lanes) ?? new Map<number, { fd: number; watch: LaneWatch }>();
+    const watched = this.#watches.get(lanes) ?? new Map<number, LaneWatch>();
     this.#watches.set(lanes, watched);
     const known = watched.get(lane);
-    const same = known?.fd === fd;
-    if (known !== undefined && !same) this.#close(known.watch, lane);
-    const watch = known !== undefined && same ? known.watch : this.#open(lanes, lane, fd, socket);
-    watched.set(lane, { fd, watch });
-    for (const { what, call, active } of requests) {
-      if (!active.has(watch))
-        active.set(watch, what === 'queued' ? watch.onQueued(call) : watch.onArrival(call));
+    const isSame = known?.fd === fd;
+    if (known !== undefined && !isSame) this.#close(known, lane);
+    const onHangup = this.#onHangup === null ? null : this.#hungUp;
+    const watch = known !== undefined && isSame ? known : new LaneWatch(fd, socket.queue, onHangup);
+    watched.set(lane, watch);
+    for (const request of requests) {
+      if (request.active.has(watch)) continue;
+      request.active.add(watch);
+      watch.add(request.what, request);
     }
   }
 
-  #open(lanes: Lanes, lane: number, fd: number, { queue }: LaneWithQueue): LaneWatch {
-    const isListening = () => getOption(fd, 'accept_connections') === 1;
-    const source = { fd, isListening, hasClients: () => queue.clients() > 0 };
-    if (this.#onHangup === null) return new LaneWatch(source, null);
-    return new LaneWatch(source, () => {
-      this.#onHangup?.(lanes, lane);
-      return lanes.sockets[lane]?.fd === fd && isListening();
-    });
-  }
+  /** Returns whether the socket is still that of its lane, and listens again. */
+  readonly #hungUp = (watch: LaneWatch): boolean => {
+    for (const [lanes, watched] of this.#watches) {
+      for (const [lane, other] of watched) {
+        if (other !== watch) continue;
+        this.#onHangup?.(lanes, lane);
+        return lanes.sockets[lane]?.fd === watch.fd && watch.isListening;
+      }
+    }
+    return false;
+  };
 
   #close(watch: LaneWatch, lane: number): void {
     watch.close();
     for (const request of this.#requests.get(lane) ?? []) request.active.delete(watch);
+  }
+}
+
+function* removeFrom(watches: readonly LaneWatch[], request: Request): Generator<void, void, void> {
+  for (const watch of watches) {
+    watch.remove(request);
+    yield;
   }
 }
 

@@ -174,16 +174,17 @@ test('a watch of a queue with only probes does not poll', async (t) => {
   const { fd, openProbe, connect } = await steered(t, '127.0.0.1:0');
   openProbe();
   let looks = 0;
-  const hasClients = (): boolean => {
+  const clients = (): number => {
     looks += 1;
-    return looks > 1;
+    return looks > 1 ? 1 : 0;
   };
-  const watch = new LaneWatch({ fd, isListening: () => true, hasClients }, null);
+  const watch = new LaneWatch(fd, { clients }, null);
   t.after(() => watch.close());
   let calls = 0;
-  watch.onQueued(() => {
+  const call = () => {
     calls += 1;
-  });
+  };
+  watch.add('queued', { call });
   for (let round = 0; round < 10; round += 1) await reported();
   assert.deepEqual([looks, calls], [1, 0]);
   connect();
@@ -194,12 +195,12 @@ test('a watch of a queue with only probes does not poll', async (t) => {
 test('an unreadable queue is reported as one with clients', async (t) => {
   const { fd, openProbe } = await steered(t, '127.0.0.1:0');
   openProbe();
-  const hasClients = () => {
+  const clients = () => {
     throw new Error('no memory');
   };
-  const watch = new LaneWatch({ fd, isListening: () => true, hasClients }, null);
+  const watch = new LaneWatch(fd, { clients }, null);
   t.after(() => watch.close());
-  await new Promise<void>((resolve) => watch.onQueued(resolve));
+  await new Promise<void>((resolve) => watch.add('queued', { call: resolve }));
 });
 
 test('a connection that verified the index of a passed lane is not a client', async (t) => {
