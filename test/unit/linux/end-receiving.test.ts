@@ -30,9 +30,10 @@ test('the process reads end-of-file, and its data still arrives', async (t) => {
   // One of the two is the client's, whose end is not needed here.
   assert.equal(await endReceiving([process.pid], new Set(wanted)), 2);
   await ended;
+  const closed = [accepted, client].map((socket) => once(socket, 'close'));
   accepted.end('bye');
   client.resume();
-  await once(accepted, 'close');
+  await Promise.all(closed);
   assert.equal(await endReceiving([process.pid], new Set(wanted)), 0);
 });
 
