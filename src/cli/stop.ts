@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { ControlClient } from '../control/client.ts';
 import { ClientError } from '../control/client-error.ts';
+import type { FactDocument } from '../control/protocol.ts';
 import { leftBehindIn } from '../supervisor/instance/left-behind.ts';
 import { FIFO } from '../supervisor/keeper/keeper-script.ts';
 import { EXIT } from './exit-code.ts';
@@ -9,6 +10,7 @@ import type { InstanceOptions } from './find-instance.ts';
 import { clientOf } from './instances/client.ts';
 import type { Instance } from './instances/record.ts';
 import { isAway, Patience } from './reconnect.ts';
+import { safe } from './render/style.ts';
 import { showWaiting } from './waiting.ts';
 import { type CommandContext, processContext, withInstance } from './with-instance.ts';
 
@@ -35,6 +37,7 @@ async function stopLiving(
 ): Promise<number> {
   const end = await follow(client, instance, now, context);
   if (end === 'stopped') return EXIT.done;
+  if (end === 'incomplete') return EXIT.failed;
   if (end === 'gone') {
     throw new ClientError(
       'gone',
@@ -74,14 +77,22 @@ function hasFile({ runtimeDirectory }: Instance, name: string): boolean {
   return existsSync(path.join(runtimeDirectory, name));
 }
 
+/** Whether it reports a process that keeps running, because zero may not end it or SIGKILL does not end it. */
+function isLeftRunning({ event, step, errno }: FactDocument): boolean {
+  if (event !== 'error') return false;
+  return step === 'kill' ? errno === undefined : step === 'kill remaining processes' && errno === 'EPERM';
+}
+
+/** `incomplete`: zero has exited, and processes that it could not end keep running. */
 async function follow(
   client: ControlClient,
   instance: Instance,
   now: boolean,
   context: CommandContext,
-): Promise<'stopped' | 'gone' | 'interrupted'> {
+): Promise<'stopped' | 'incomplete' | 'gone' | 'interrupted'> {
   const { terminal, clock, interrupted } = context;
   const waiting = showWaiting(terminal, clock);
+  const left: string[] = [];
   let taken = false;
   let stopped = false;
   let restarts = false;
@@ -90,8 +101,10 @@ async function follow(
       if ('accepted' in line) {
         taken = true;
         restarts = line.accepted.restarts ?? false;
-      } else if ('fact' in line) waiting.tell(line.fact);
-      else stopped = true;
+      } else if ('fact' in line) {
+        waiting.tell(line.fact);
+        if (isLeftRunning(line.fact)) left.push(`zero stop: ${safe(String(line.fact.message))}\n`);
+      } else stopped = true;
     }
   } catch (error) {
     if (taken && interrupted.aborted) return 'interrupted';
@@ -100,7 +113,9 @@ async function follow(
   } finally {
     waiting.end();
   }
-  if (stopped) return 'stopped';
+  // On a terminal each event has been shown.
+  if (!terminal.interactive) terminal.err(left.join(''));
+  if (stopped) return left.length > 0 ? 'incomplete' : 'stopped';
   return restarts ? outlast(client, instance, context) : 'gone';
 }
 

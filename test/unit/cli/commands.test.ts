@@ -442,6 +442,39 @@ test('permission denied is reported as such', {
   assert.match(at.err(), /control\.sock: permission denied\. Run this command as the user of that zero/);
 });
 
+/** A supervisor that answers each request with these lines and exits. */
+async function answerAndExit(t: TestContext, root: string, lines: readonly unknown[]): Promise<void> {
+  mkdirSync(join(root, 'example'), { recursive: true });
+  const body = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+  const head = 'HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n';
+  const server = net.createServer((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', () =>
+      socket.write(`${head}${body.length.toString(16)}\r\n${body}\r\n`, () => socket.destroy()),
+    );
+  });
+  t.after(() => void server.close());
+  await new Promise<void>((resolve) => server.listen(join(root, 'example', 'control.sock'), resolve));
+}
+
+test('stop names the processes that keep running, and exits with 1', async (t) => {
+  const at = cliFixture(t);
+  const refusal = 'cannot send SIGKILL to process 13 (sudo): EPERM';
+  const error = (fields: object) => ({
+    fact: { time: '2026-11-27T00:00:00.000Z', event: 'error', ...fields },
+  });
+  await answerAndExit(t, at.root, [
+    { accepted: { pid: 1 } },
+    error({ step: 'kill', message: 'process 12 of generation 1 keeps running' }),
+    error({ step: 'kill remaining processes', errno: 'EPERM', message: refusal }),
+    // A signal that failed for now is sent again.
+    error({ step: 'kill', errno: 'ENOMEM', message: 'cannot send SIGKILL' }),
+    { stopped: true },
+  ]);
+  assert.equal(await stop({ now: false, name: 'example' }, at.context), 1);
+  assert.equal(at.err(), `zero stop: process 12 of generation 1 keeps running\nzero stop: ${refusal}\n`);
+});
+
 test('stop detects the exit of the process', async (t) => {
   const at = cliFixture(t);
   mkdirSync(join(at.root, 'example'));
