@@ -1,6 +1,11 @@
-import type { Scope } from '../test/support/temporary.ts';
+import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Scope, temporaryFolder } from '../test/support/temporary.ts';
 import { startZero, type Zero } from '../test/support/zero.ts';
 import { environmentList, type RawConfig } from '../test/support/zero-config.ts';
+
+/** A tmpfs(5). */
+const MEMORY = '/dev/shm';
 
 /** A service and its supervision, as the measures need them. */
 export interface Supervised {
@@ -49,9 +54,19 @@ export function configOf(service: Supervised): RawConfig {
 /** Starts zero with the service and waits until the service is up. */
 export async function supervise(scope: Scope, service: Supervised): Promise<Zero> {
   const { environment = {} } = service;
-  const zero = startZero(scope, { config: configOf(service), environment });
+  const folder = temporaryFolder(scope);
+  keepInMemory(scope, join(folder, 'run'));
+  const zero = startZero(scope, { folder, config: configOf(service), environment });
   await zero.fact('handover_finished', { outcome: 'promoted' });
   return zero;
+}
+
+/** The runtime directory of an installed zero is in /run, which is in memory on a machine with systemd. */
+function keepInMemory(scope: Scope, directory: string): void {
+  if (!existsSync(MEMORY)) return;
+  const target = mkdtempSync(join(MEMORY, 'zero-'));
+  scope.after(() => rmSync(target, { recursive: true, force: true }));
+  symlinkSync(target, directory);
 }
 
 /** The port of its first listener. */
