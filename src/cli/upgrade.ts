@@ -3,6 +3,7 @@ import path from 'node:path';
 import { isStandalone } from '../common/own-program.ts';
 import type { ControlClient } from '../control/client.ts';
 import { ClientError } from '../control/client-error.ts';
+import type { StatusDocument } from '../control/protocol.ts';
 import { directoryAsGiven } from '../service/as-given.ts';
 import { CommandError, EXIT } from './exit-code.ts';
 import { here, type InstanceOptions } from './find-instance.ts';
@@ -104,7 +105,7 @@ async function upgradeOne(
     ...(!isStandalone && { node: process.execPath }),
     timeout_ms: timeoutOf(timeout) ?? TIMEOUT,
   };
-  const before = (await client.status(context.interrupted)).supervisor?.upgrades ?? 0;
+  const before = countsOf(await client.status(context.interrupted));
   const from = await start(client.upgrade(request, context.interrupted), context);
   const to = await newProgram(client, before, context);
   return `zero ${safe(from)} was replaced by zero ${safe(to)}; the service was not touched`;
@@ -130,10 +131,21 @@ async function start(
   throw new ClientError('gone', 'zero exited before it answered. Check its log.');
 }
 
+/** How often another supervisor has continued the service. */
+interface Counts {
+  readonly upgrades: number;
+  readonly restarts: number;
+}
+
+function countsOf({ supervisor }: StatusDocument): Counts {
+  const { upgrades = 0, restarts = 0 } = supervisor ?? {};
+  return { upgrades, restarts };
+}
+
 /** Retries until the new program answers. Resolves to its release. */
 async function newProgram(
   client: ControlClient,
-  before: number,
+  before: Counts,
   { clock, interrupted }: CommandContext,
 ): Promise<string> {
   const deadline = clock.now() + PATIENCE;
@@ -142,9 +154,17 @@ async function newProgram(
       if (interrupted.aborted || !(error instanceof ClientError)) throw error;
       return null;
     });
-    if (status && (status.supervisor?.upgrades ?? 0) > before) return status.zero;
-    if (clock.now() >= deadline)
-      throw new CommandError(EXIT.failed, 'the new program does not answer. Check the log of zero.');
+    const { upgrades, restarts } = status === null ? before : countsOf(status);
+    if (status !== null && upgrades > before.upgrades) return status.zero;
+    if (status !== null && restarts > before.restarts)
+      throw new CommandError(
+        EXIT.failed,
+        `zero was killed during the upgrade, and zero ${status.zero} was started in its place. Check the log of zero.`,
+      );
+    if (clock.now() >= deadline) {
+      const what = status === null ? 'the new program does not answer' : 'zero still runs the old program';
+      throw new CommandError(EXIT.failed, `${what}. Check the log of zero.`);
+    }
     await new Promise<void>((resolve) => clock.after(PAUSE, resolve));
   }
 }

@@ -240,6 +240,22 @@ describe('zero upgrade', () => {
     },
   );
 
+  it('reports that zero was killed meanwhile and started again', DEADLINE, async (t) => {
+    const { zero } = await startSurvivor(t);
+    await keeperPid(zero);
+    const upgrading = startCommand(t, zero, ['upgrade']);
+    await zero.fact('supervisor_upgrading');
+    while (!readFileSync(`/proc/${zero.pid}/environ`, 'latin1').includes('ZERO_UPGRADE='))
+      await new Promise((resolve) => setImmediate(resolve));
+    zero.process.kill('SIGKILL');
+    const { code, stderr } = await upgrading.finished;
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /^zero upgrade: zero was killed during the upgrade, and zero \S+ was started in its place\. Check the log of zero\.\n$/,
+    );
+  });
+
   it('lets commands wait for the new program', DEADLINE, async (t) => {
     const zero = await startHello(t);
     const { cursor } = zero;
