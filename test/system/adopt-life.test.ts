@@ -91,6 +91,18 @@ describe('an adopted service', () => {
     assert.equal(generation, 2, 'the new nginx has the new config');
   });
 
+  it('gets the config as it is at the first reload', DEADLINE, async (t) => {
+    const { zero, address, running } = await adoptNode(t);
+    const program = node(t, address);
+    assert.ok(program);
+    zero.rewrite(configFor(program, { runtime: { ...program.service.runtime, workers: 2 } }));
+    await reloads(t, { zero, address });
+    const { generations }: StatusDocument = JSON.parse((await command(t, zero, 'status', '--json')).stdout);
+    assert.equal(generations.find(({ id }) => id === 2)?.workers.length, 2);
+    await running.exited;
+    await command(t, zero, 'stop');
+  });
+
   it('survives the supervisor, which its keeper restarts', DEADLINE, async (t) => {
     const application = { restart_supervisor: 'always' };
     const service = await adoptNode(t, (config) => ({ ...config, application }), { survives: true });

@@ -92,9 +92,11 @@ export class RunningService {
   readonly #remarks: ConfigRemarks;
   readonly #watches: Watches;
   readonly #firstHandover: number;
+  /** The handover that uses the config that zero was started with; null for none. */
+  readonly #startHandover: number | null;
 
   constructor(options: SupervisorOptions, context: ServiceContext) {
-    const { recovered, instance } = options;
+    const { recovered, adopts, instance } = options;
     const { boundary, observation } = context;
     this.#options = options;
     this.#context = context;
@@ -125,8 +127,9 @@ export class RunningService {
     });
     this.#remarks = new ConfigRemarks(report, context.passed);
     const first = observation.history.firstNumbers();
-    // After a recovery, every handover reads the config again.
     this.#firstHandover = recovered === null ? first.handover : 0;
+    // After a recovery or an adoption, every handover reads the config again.
+    this.#startHandover = recovered === null && !adopts ? first.handover : null;
     this.#watches = this.#makeWatches();
     this.runner = this.#makeRunner(first.generation);
   }
@@ -195,7 +198,7 @@ export class RunningService {
   async prepare(
     rollback: Rollback | null,
     claim: (executable: string) => void,
-    isFirst = this.state.handover?.id === this.#firstHandover,
+    isFirst = this.state.handover?.id === this.#startHandover,
   ) {
     const { source, config, instance, environment, folder } = this.#options;
     const { listeners, observation, continuity } = this.#context;
