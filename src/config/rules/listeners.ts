@@ -121,8 +121,9 @@ function optionRules(
   return findings;
 }
 
+/** A listener on localhost is bound to 127.0.0.1, unless its network is that of IPv6. */
 function isIPv4Only(network: string, host: string): boolean {
-  return network.endsWith('4') || /^[\d.]+$/.test(host);
+  return network.endsWith('4') || /^[\d.]+$/.test(host) || (!network.endsWith('6') && isLocalhost(host));
 }
 
 function fileRules(listener: ListenerParts, address: Address, path: Path): Finding[] {

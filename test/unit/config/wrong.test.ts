@@ -133,6 +133,7 @@ for (const [name, text, problems] of [
       '{ name: c, address: "udp::3", backlog: 10, options: { fast_open: 1 } }',
       '{ name: d, address: "tcp4::4", options: { ipv6_only: true } }',
       '{ name: e, address: "unix:@e", mode: 0600 }',
+      '{ name: f, address: "localhost:6", options: { ipv6_only: true } }',
     ),
     [
       '4:33: service.listeners[0].mode: is for the file of a Unix socket, and tcp has none',
@@ -145,6 +146,7 @@ for (const [name, text, problems] of [
       '6:61: service.listeners[2].options.fast_open: is for tcp, not for udp',
       '7:49: service.listeners[3].options.ipv6_only: is for IPv6, and "tcp4::4" is IPv4',
       '8:38: service.listeners[4].mode: is for the file of a Unix socket, and an abstract address has none',
+      '9:53: service.listeners[5].options.ipv6_only: is for IPv6, and "tcp:localhost:6" is IPv4',
     ],
   ],
   [
