@@ -2,6 +2,7 @@ import { realpathSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { findCommand } from '../common/find-command.ts';
 import { isStandalone } from '../common/own-program.ts';
+import { shellWord } from '../common/text.ts';
 import {
   type Config,
   configFromArguments,
@@ -115,9 +116,11 @@ function write(file: string, options: InitOptions, { folder, out, err }: InitCon
     return EXIT.failed;
   }
   const changes = guessed.changes.map((change) => `Before you start it: ${change}\n`);
-  (systemd ? err : out)(
-    `Wrote ${path.relative(folder, file)}. Review it, then run: zero\n${changes.join('')}`,
-  );
+  const written = path.relative(folder, file);
+  // Without an argument zero finds this file by itself.
+  const isFound = path.resolve(folder, locateConfig(undefined)) === file;
+  const start = isFound ? 'zero' : `zero --config ${shellWord(written)}`;
+  (systemd ? err : out)(`Wrote ${written}. Review it, then run: ${start}\n${changes.join('')}`);
   return EXIT.done;
 }
 

@@ -80,6 +80,12 @@ describe('zero init', () => {
     assert.equal(runtime.name, 'web');
   });
 
+  it('prints the option that finds a config in another file', (t) => {
+    const { folder, run, said } = setUp(t);
+    assert.equal(run({ command: ['/bin/cat'], config: join(folder, 'my web.yaml') }), 0);
+    assert.equal(said.out, "Wrote my web.yaml. Review it, then run: zero --config 'my web.yaml'\n");
+  });
+
   it('never overwrites a file', (t) => {
     const { folder, run, said, text } = setUp(t);
     writeFileSync(join(folder, 'zero.yaml'), 'precious');
