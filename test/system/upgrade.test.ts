@@ -281,8 +281,8 @@ describe('zero upgrade', () => {
   });
 
   const BROKEN: readonly [string, string, RegExp][] = [
-    ['a syntax error', 'this is no program', /its check exited with 1: .*SyntaxError/],
-    ['a program that exits', 'process.exit(0)', /its check exited with 0/],
+    ['a syntax error', 'this is no program', /`upgrade --check` exited with 1: .*SyntaxError/],
+    ['a program that exits', 'process.exit(0)', /`upgrade --check` exited with 0 and gave no result/],
     ['an older zero', 'console.error("unknown command upgrade"); process.exit(2)', /exited with 2: unknown/],
     [
       'a zero that cannot read the state',

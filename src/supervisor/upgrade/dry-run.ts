@@ -62,8 +62,9 @@ export function dryRun(
         if (timedOut) failed(`it did not answer within ${TIMEOUT / 1000} s`);
         else if (result?.problem) failed(result.problem, result);
         else if (result && status.kind === 'exited' && status.code === 0) resolve({ passed: result });
-        else if (status.kind === 'exited') failed(`its check exited with ${status.code}${said}`);
-        else failed(`its check was ended by a signal${said}`);
+        else if (status.kind !== 'exited') failed(`\`upgrade --check\` was ended by a signal${said}`);
+        else if (status.code !== 0) failed(`\`upgrade --check\` exited with ${status.code}${said}`);
+        else failed(`\`upgrade --check\` exited with 0 and gave no result. Is this a zero?${said}`);
       });
     } catch (error) {
       failed(errorText(error));
