@@ -49,7 +49,12 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
     .command('init')
     .description('write a commented config for a command, or print the systemd unit for it')
     .option('--config <file>', 'the config file to write (default: $ZERO_CONFIG, else ./zero.yaml)')
-    .option('--listen <address>', 'address or port on which the service listens', collect, [])
+    .option(
+      '--listen <address>',
+      'address or port on which the service listens; may be given several times',
+      collect,
+      [],
+    )
     .option('--name <name>', 'name of the instance (default: from the command)')
     .option('--systemd', 'print the systemd unit; without a command, the unit for the existing config', false)
     .argument('[command...]', 'the service and its arguments, after --')
@@ -113,7 +118,7 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
   program
     .command('dashboard')
     .description('serve a web page with every instance that this user may control, until Ctrl-C')
-    .option('--listen <address>', 'address of the page', '127.0.0.1:9640')
+    .option('--listen <address>', 'address of the page (default: 127.0.0.1:9640)', '127.0.0.1:9640')
     .action(async (options: DashboardOptions) => {
       const { dashboard } = await import('./dashboard.ts');
       done(await dashboard(options));
