@@ -16,7 +16,7 @@ with all defaults. \`zero schema\` prints the JSON Schema for editors. \`config.
   a value.
 - **Durations** are written as in Go: \`500ms\`, \`30s\`, \`1h15m\`; the units are ns, us, ms, s, m, h. zero refuses a
   number without a unit, except \`0\`.
-- **Signals** are names with or without SIG, real-time signals as \`SIGRTMIN+n\`.
+- **Signals** are names with or without SIG. \`shutdown_signal\` may also be a real-time signal, \`SIGRTMIN+n\`.
 - **Octal numbers** are permission bits: \`0660\`, \`"0660"\` and \`660\` are the same.
 - **Addresses** are those of Go's net.Listen. A host that is empty or unspecified (\`:80\`, \`0.0.0.0:80\`, \`[::]:80\`) is
   every address, IPv4 and IPv6 alike; \`tcp4:\` and \`tcp6:\` mean one family only. Ports are numbers. The path of a Unix

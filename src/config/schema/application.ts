@@ -85,7 +85,7 @@ export const application = z.strictObject({
     z.exactOptional(path),
   ),
   data_directory: key(
-    'Data that outlives a restart of the machine: history and kept executables. Default: `/var/lib/zero/NAME` for root, else `$XDG_STATE_HOME/zero/NAME`.',
+    'Data that outlives a restart of the machine: history and kept executables. Default: `/var/lib/zero/NAME` for root, else `$XDG_STATE_HOME/zero/NAME`, or `~/.local/state/zero/NAME` if that variable is not set.',
     z.exactOptional(path),
   ),
 });
