@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { describe, it } from 'node:test';
+import { parse, stringify } from 'yaml';
+import { formatProblem, parseConfig } from '../../src/config/index.ts';
 import { ROOT } from '../support/paths.ts';
 
 const WIDTH = 120;
@@ -98,6 +100,22 @@ function deadPaths(name: string): string[] {
   return paths.filter((path) => ![path, join('src', path)].some((known) => existsSync(join(ROOT, known))));
 }
 
+const LISTENERS = [{ name: 'http', address: 'localhost:8080' }];
+const RUNTIME = { path: '/srv/app/server' };
+
+/** The problems of the configs in a document. Many of them show only a part; the rest is added. */
+function configProblems(name: string): string[] {
+  const blocks = [...read(name).matchAll(/^```yaml\n(.*?)^```$/gms)].map(([, text = '']) => text);
+  return blocks.flatMap((text) => {
+    const shown = parse(text);
+    if (shown.service === undefined && shown.application === undefined) return [];
+    const runtime = { ...RUNTIME, ...shown.service?.runtime };
+    const config = { ...shown, service: { listeners: LISTENERS, ...shown.service, runtime } };
+    const parsed = parseConfig(stringify(config), name);
+    return 'problems' in parsed ? parsed.problems.map(formatProblem) : [];
+  });
+}
+
 /** The avoided words in these lines, with line numbers. */
 function wrongWords(words: Words, lines: Iterable<readonly [number, string]>): string[] {
   return [...lines].flatMap(([number, line]) =>
@@ -153,6 +171,10 @@ describe('the documentation', () => {
 
     it(`${name} links to existing files and headings`, () => {
       assert.deepEqual(deadLinks(name), []);
+    });
+
+    it(`${name} shows valid configs`, () => {
+      assert.deepEqual(configProblems(name), []);
     });
 
     // Earlier entries contain the file names of their time.
