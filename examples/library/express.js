@@ -1,4 +1,4 @@
-// Express: the app is the listener of a server of node:http, and that is what listens and is drained.
+// Express: the library listens with, and drains, the node:http server whose request handler is the app.
 import { createServer } from 'node:http';
 import express from 'express';
 import { createUpgrader, drain } from 'zerodown';

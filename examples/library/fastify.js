@@ -1,4 +1,5 @@
-// Fastify: its server is there once its plugins are loaded. Its own close(), for its hooks, comes when the connections have ended.
+// Fastify: its server exists once its plugins are loaded. Its own close() runs the hooks after the connections have
+// ended.
 import Fastify from 'fastify';
 import { createUpgrader, drain } from 'zerodown';
 

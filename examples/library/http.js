@@ -1,4 +1,5 @@
-// An HTTP service that replaces itself: `kill -HUP` it, and a new process with the code as it is now takes over without a lost request.
+// An HTTP service that replaces itself. Send it SIGHUP: a new process with the current code takes over, and no request
+// is lost.
 import { createServer } from 'node:http';
 import { createUpgrader, drain } from 'zerodown';
 

@@ -1,4 +1,4 @@
-// HTTP/2: a drain sends GOAWAY, so that clients open their next stream on a new connection, which the new process gets.
+// HTTP/2: a drain sends GOAWAY. Clients then open their next stream on a new connection, which the new process accepts.
 import { createServer } from 'node:http2';
 import { createUpgrader, drain } from 'zerodown';
 

@@ -1,4 +1,5 @@
-// WebSocket: a drain closes each connection with code 1012 (service restart), and the client connects again, to the new process.
+// WebSocket: a drain closes each connection with code 1012 (service restart). The client connects again and reaches the
+// new process.
 import { createServer } from 'node:http';
 import { WebSocketServer } from 'ws';
 import { createUpgrader, drain } from 'zerodown';
