@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { marked } from 'marked';
 
@@ -92,7 +92,16 @@ function escaped(text) {
 const ENTITIES = { '&lt;': '<', '&gt;': '>', '&quot;': '"', '&#39;': "'", '&amp;': '&' };
 const plain = (text) => text.replace(/&(?:lt|gt|quot|#39|amp);/g, (entity) => ENTITIES[entity]);
 
-/** Text with fonts. A link inside the documentation becomes its text. Other links are followed by their address. */
+/** Where a link leads outside of its own page: a man page, a file of the package, or an address. */
+function target(href) {
+  if (/^https?:/.test(href)) return href;
+  const [path] = href.split('#');
+  const page = PAGES.find(({ reference }) => reference === path);
+  if (page !== undefined) return `${page.name}(${page.section})`;
+  return path === '' ? null : posix.join('docs/reference', path);
+}
+
+/** Text with fonts. A link to another page is followed by its target. */
 function inline(tokens) {
   return tokens
     .map((token) => {
@@ -102,7 +111,8 @@ function inline(tokens) {
       if (token.type === 'br' || /^<br\s*\/?>$/.test(token.raw)) return ' ';
       if (token.type === 'link') {
         const text = inline(token.tokens);
-        return /^https?:/.test(token.href) ? `${text} (${escaped(token.href)})` : text;
+        const to = target(token.href);
+        return to === null || to === token.text ? text : `${text} (${escaped(to)})`;
       }
       return token.tokens
         ? inline(token.tokens)
@@ -142,7 +152,12 @@ function block(token) {
     case 'code':
       return `.PP\n.nf\n.RS 4\n${escaped(token.text)}\n.RE\n.fi`;
     case 'list':
-      return token.items.map((item) => `.IP \\(bu 2\n${item.tokens.map(itemBlock).join('\n')}`).join('\n');
+      return token.items
+        .map((item, index) => {
+          const mark = token.ordered ? `${index + 1}. 3` : '\\(bu 2';
+          return `.IP ${mark}\n${item.tokens.map(itemBlock).join('\n')}`;
+        })
+        .join('\n');
     case 'table':
       return token.rows.map((cells) => row(token.header, cells)).join('\n');
     case 'blockquote':
@@ -174,7 +189,7 @@ export function manPage({ name, section, about, reference, see, before }, date) 
     ...tokens.slice(first).map(block),
     '.SH SEE ALSO',
     see.map(escaped).join(', '),
-    `.PP\nThe whole documentation is in the folder docs of the package.`,
+    `.PP\nThe whole documentation is in the directory docs of the package.`,
   ];
   return `${parts.filter((part) => part !== '').join('\n')}\n`;
 }

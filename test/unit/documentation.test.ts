@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { describe, it } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import { parse, stringify } from 'yaml';
 import { formatProblem, parseConfig } from '../../src/config/index.ts';
 import { ROOT } from '../support/paths.ts';
@@ -204,4 +205,15 @@ it('the messages of zero use the words of the project', () => {
       return wrongWords(MESSAGE_WORDS, messages(read(path))).map((problem) => `${path}:${problem}`);
     });
   assert.deepEqual(found, []);
+});
+
+it('a man page numbers steps, and has the targets of its links', async () => {
+  const { manPage }: { manPage: (page: object, date: string) => string } = await import(
+    pathToFileURL(join(ROOT, 'scripts', 'man.js')).href
+  );
+  const page = { name: 'x', section: 1, about: 'y', reference: 'commands.md', see: [], before: () => [] };
+  const text = manPage(page, '2026-11-27');
+  assert.match(text, /^\.IP 2\. 3\n\\fB\$ZERO_CONFIG/m);
+  assert.match(text, /the guide \(docs\/guide\/adopt\.md\) and below/);
+  assert.match(text, /the reference \(zero\.yaml\(5\)\)/);
 });
