@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// An HTTP service that can be replaced without a lost request. It needs nothing of zero: any manager that hands over a listening socket
-// as descriptor 3 (LISTEN_FDS, as systemd does) can run it.
+// An HTTP service that can be replaced without a lost request. It does not depend on zero: any manager that passes a
+// listening socket as descriptor 3 (LISTEN_FDS, as systemd does) can run it.
 import { createServer } from 'node:http';
 import { Server as NetServer } from 'node:net';
 
@@ -9,20 +9,21 @@ const idleTimeout = 2000;
 let draining = false;
 
 const server = createServer((_request, response) => {
-  // Tells a client on a kept connection to open a new one for its next request: the new generation gets that.
+  // The client opens a new connection for its next request, which reaches the new generation.
   if (draining) response.setHeader('Connection', 'close');
   response.setHeader('Content-Type', 'text/plain');
   response.end(`hello from generation ${generation}, pid ${process.pid}\n`);
 });
 
-// Browsers open connections in advance. One that has not asked for anything yet is not idle to http's closeIdleConnections().
+// Browsers open connections in advance. http's closeIdleConnections() does not count a connection without a request as
+// idle.
 const sockets = new Set();
 server.on('connection', (socket) => {
   sockets.add(socket);
   socket.once('close', () => sockets.delete(socket));
 });
 
-// The first socket that was handed over is descriptor 3. Without one the service opens its own, so that it can be tried alone.
+// The first socket that was passed is descriptor 3. Without one the service opens its own, so it can also run alone.
 const handedOver = Number(process.env.LISTEN_FDS ?? 0) > 0;
 server.listen(handedOver ? { fd: 3 } : { host: '127.0.0.1', port: 8080 }, () => {
   const address = server.address();
@@ -34,10 +35,10 @@ function drain() {
   if (draining) return;
   draining = true;
   console.log(`generation ${generation}, pid ${process.pid}: draining`);
-  // http's own close() would also close the idle connections now, maybe just as a client sends its next request on one. net's close()
-  // only stops accepting; it calls back when the last connection has ended.
+  // http's own close() would also close the idle connections now, and a client may be sending its next request on one.
+  // net's close() only stops accepting. It calls back when the last connection has ended.
   NetServer.prototype.close.call(server, () => process.exit(0));
-  // Requests under way are answered; a connection that stays idle is closed in the end.
+  // Requests in progress are answered. Connections that stay idle are closed at the end.
   setInterval(() => {
     server.closeIdleConnections();
     for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
