@@ -101,6 +101,19 @@ function deadPaths(name: string): string[] {
   return paths.filter((path) => ![path, join('src', path)].some((known) => existsSync(join(ROOT, known))));
 }
 
+/** Names of functions and constants in a document of the code that no source file has. */
+function unknownNames(name: string): string[] {
+  const files = ['src', 'test', 'scripts'].flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file)),
+  );
+  const text = files
+    .filter((file) => /\.c?[jt]s$/.test(file))
+    .map(read)
+    .join('\n');
+  const names = [...read(name).matchAll(/`([a-z]+[A-Z]\w*|[A-Z]+_[A-Z_]+)`/g)].map(([, found = '']) => found);
+  return names.filter((found) => !new RegExp(`\\b${found}\\b`).test(text));
+}
+
 const LISTENERS = [{ name: 'http', address: 'localhost:8080' }];
 const RUNTIME = { path: '/srv/app/server' };
 
@@ -166,6 +179,11 @@ describe('the documentation', () => {
     for (const name of names)
       assert.ok(read(join('docs', 'decisions', name)).startsWith(`# ${name.slice(0, 4)}: `), name);
   });
+
+  for (const name of ['ARCHITECTURE.md', 'CONTRIBUTING.md'])
+    it(`${name} has names that exist in the code`, () => {
+      assert.deepEqual(unknownNames(name), []);
+    });
 
   for (const name of documents()) {
     const lines = [...proseLines(read(name))];
