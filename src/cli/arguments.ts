@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import { quoted } from '../common/text.ts';
+import { quoted, shellWord } from '../common/text.ts';
 import { nearMiss } from '../config/near-miss.ts';
 import type { ConfigOption } from './commands.ts';
 import { errorDocumentText, wantsJson } from './error-document.ts';
@@ -37,9 +37,26 @@ function unknownCommand(program: Command, argv: readonly string[]): string | nul
   return `unknown command ${quoted(first)}. ${hint}`;
 }
 
-function writeUsageError(refusal: string): void {
-  const message = refusal.trim().replace(/^error: /, '');
-  process.stdout.write(errorDocumentText({ code: 'usage', message }, USAGE));
+/** The error for wrong arguments, from Commander's own text, and with the name of the command. */
+function refusalText(
+  program: Command,
+  argv: readonly string[],
+  text: string,
+): { name: string; message: string } {
+  const [first] = program.parseOptions([...argv]).operands;
+  const command = program.commands.find((one) => one.name() === first);
+  const name = command === undefined ? 'zero' : `zero ${command.name()}`;
+  const message = text.trim().replace(/^error: /, '');
+  const extra = command?.args[command.registeredArguments.length];
+  if (command === undefined || extra === undefined || !message.startsWith('too many arguments'))
+    return { name, message };
+  const hasName = command.options.some(({ long }) => long === '--name');
+  const hint = hasName ? `. To specify an instance, write --name ${shellWord(extra)}` : '';
+  return { name, message: `unexpected argument ${quoted(extra)}${hint}` };
+}
+
+function writeUsageError(message: string): void {
+  process.stdout.write(errorDocumentText({ code: 'usage', message: message.trim() }, USAGE));
 }
 
 /** Parses the command line and runs its command. Loads the code of a command on demand. Resolves to the exit code. */
@@ -57,6 +74,11 @@ export async function parseArguments(argv: readonly string[]): Promise<number> {
       writeErr: (text) => {
         refusals.push(text);
         process.stderr.write(text);
+      },
+      outputError: (text) => {
+        const { name, message } = refusalText(program, argv, text);
+        refusals.push(message);
+        console.error(`${name}: ${message}`);
       },
     })
     .enablePositionalOptions()

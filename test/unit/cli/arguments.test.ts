@@ -35,15 +35,16 @@ test('an unknown command without a similar one is reported with a pointer to the
 });
 
 test('an empty --config is refused, because it would select another instance', async (t) => {
-  for (const argv of [
-    ['--config', ''],
-    ['run', '--config='],
-    ['--config', '', 'run', '--', 'true'],
-    ['check', '--config', ''],
-    ['stop', '--config', ''],
-    ['--config=', 'reload'],
-    ['reload', '--json', '--config', ''],
-  ]) {
+  const cases: readonly [name: string, argv: string[]][] = [
+    ['zero', ['--config', '']],
+    ['zero run', ['run', '--config=']],
+    ['zero run', ['--config', '', 'run', '--', 'true']],
+    ['zero check', ['check', '--config', '']],
+    ['zero stop', ['stop', '--config', '']],
+    ['zero reload', ['--config=', 'reload']],
+    ['zero reload', ['reload', '--json', '--config', '']],
+  ];
+  for (const [name, argv] of cases) {
     const written = t.mock.method(process.stderr, 'write', () => true);
     let code: number | undefined;
     const stdout = await capturedOutput(async () => {
@@ -51,12 +52,28 @@ test('an empty --config is refused, because it would select another instance', a
     });
     written.mock.restore();
     const refusals = written.mock.calls.map((call) => call.arguments[0]);
-    assert.deepEqual(refusals, ['error: --config is empty: pass the path of a file\n'], argv.join(' '));
+    assert.deepEqual(refusals, [`${name}: --config is empty: pass the path of a file\n`], argv.join(' '));
     assert.equal(code, 2);
     const message = '--config is empty: pass the path of a file';
     const document = { version: 1, error: { code: 'usage', message }, exit_code: 2 };
     assert.equal(stdout, argv.includes('--json') ? `${JSON.stringify(document)}\n` : '');
   }
+});
+
+test('wrong arguments are reported with the name of the command', async (t) => {
+  const cases: readonly [argv: string[], line: string][] = [
+    [['reload', 'web'], 'zero reload: unexpected argument "web". To specify an instance, write --name web'],
+    [
+      ['scale', '2', 'a b'],
+      `zero scale: unexpected argument "a b". To specify an instance, write --name 'a b'`,
+    ],
+    [['check', 'web.yaml'], 'zero check: unexpected argument "web.yaml"'],
+    [['signal'], "zero signal: missing required argument 'signal'"],
+    [['status', '--verbose'], "zero status: unknown option '--verbose'"],
+    [['-v'], "zero: unknown option '-v'"],
+  ];
+  for (const [argv, line] of cases)
+    assert.deepEqual(await run(t, ...argv), { code: 2, lines: [line] }, argv.join(' '));
 });
 
 test('zero help shows the help of zero, or of a command', async () => {
