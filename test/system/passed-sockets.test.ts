@@ -146,13 +146,13 @@ describe('a socket that was passed to zero', () => {
     const { fd, text } = tcp(t);
     assert.equal(
       await refused(activated(t, 'web', [fd], config([{ name: 'http', address: text }]))),
-      `bind tcp ${text}: the socket web (tcp:${text}) has this address and was passed to zero. Write address: systemd:web.`,
+      `bind tcp ${text}: the socket web (tcp:${text}) has this address and was passed to zero. Write address: systemd:web, or --listen systemd:web of zero run.`,
     );
     const path = join(temporaryFolder(t), 'app.sock');
     const unix = bound(t, { family: 'unix', path });
     assert.equal(
       await refused(activated(t, 'app', [unix.fd], config([{ name: 'http', address: `unix:${path}` }]))),
-      `bind unix ${path}: the socket app (unix:${path}) has this address and was passed to zero. Write address: systemd:app.`,
+      `bind unix ${path}: the socket app (unix:${path}) has this address and was passed to zero. Write address: systemd:app, or --listen systemd:app of zero run.`,
     );
   });
 

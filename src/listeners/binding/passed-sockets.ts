@@ -138,7 +138,7 @@ export class PassedSockets {
     if (!isTaken) return error;
     const holder = this.#sockets.find((one) => isInTheWay(one, config, target));
     if (holder === undefined) return error;
-    const why = `the socket ${textOf(holder)} has this address and was passed to zero. Write address: systemd:${holder.name}`;
+    const why = `the socket ${textOf(holder)} has this address and was passed to zero. Write address: systemd:${holder.name}, or --listen systemd:${holder.name} of zero run`;
     return new ListenerError(config.name, `bind ${nameAddress(config)}: ${why}.`, error);
   }
 
