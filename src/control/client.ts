@@ -14,10 +14,10 @@ export interface ClientOptions {
   /** Milliseconds until the beginning of an answer, and until the end of a plain one. */
   readonly patience?: number;
   /**
-   * Whether the process of the supervisor runs. As long as it does and nobody listens on the socket, the first request
-   * waits. Later ones fail, because a command that follows a supervisor reports the loss. Omitted if unknown.
+   * The pid of the supervisor; null: none runs. While it runs and nobody listens on the socket, the first request waits.
+   * Later ones fail, because a command that follows a supervisor reports the loss. Omitted if unknown.
    */
-  readonly isRunning?: () => boolean;
+  readonly supervisor?: () => number | null;
   /** The version of the protocol; for tests. */
   readonly protocol?: number;
 }
@@ -57,7 +57,7 @@ const ANSWERS: { readonly [R in RouteName]: z.ZodMiniType<AnswerOf<R>> } = answe
 export function controlClient(options: ClientOptions): ControlClient {
   const { path, owner = null, version, patience = PATIENCE, protocol = PROTOCOL } = options;
   let hasAnswered = false;
-  const isRunning = () => !hasAnswered && (options.isRunning?.() ?? false);
+  const supervisor = () => (hasAnswered ? null : (options.supervisor?.() ?? null));
   const send = async (name: RouteName, fields: object, signal: AbortSignal | undefined): Promise<Answer> => {
     const { method, path: route } = routes[name];
     const command = { version, protocol };
@@ -70,7 +70,7 @@ export function controlClient(options: ClientOptions): ControlClient {
       route,
       fields,
       signal,
-      isRunning,
+      supervisor,
     });
     hasAnswered = true;
     return answer;

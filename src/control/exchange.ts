@@ -28,11 +28,11 @@ export interface Exchange {
   readonly route: string;
   readonly fields: object;
   readonly signal: AbortSignal | undefined;
-  /** Whether the process of the supervisor runs. */
-  readonly isRunning: () => boolean;
+  /** The pid of the supervisor; null: none runs, or it is unknown. */
+  readonly supervisor: () => number | null;
 }
 
-/** Milliseconds between two attempts to connect to a supervisor that does not listen yet. */
+/** Milliseconds between two attempts. */
 const PAUSE = 50;
 
 /** Limit for an answer, far above the size of any document: another program could send data forever. */
@@ -46,15 +46,20 @@ const NOT_UNDERSTOOD: ReadonlySet<string> = new Set(['bad_request', 'not_found',
  * supervisor that starts, or whose program is being replaced, runs and does not listen: the request waits for it.
  */
 export async function exchange(options: Exchange): Promise<Answer> {
-  const { path, patience, signal, isRunning } = options;
+  const { path, patience, signal, supervisor } = options;
   const deadline = now() + patience;
+  const before = supervisor();
   for (;;) {
     try {
       return await attempt({ ...options, patience: deadline - now() }, patience);
     } catch (error) {
+      const problem = error instanceof ClientError ? error.problem : null;
+      const current = supervisor();
       // Nothing was sent: no process listens on the socket.
-      const isAway = error instanceof ClientError && error.problem === 'no_instance';
-      if (!isAway || !isRunning()) throw error;
+      const isAway = problem === 'no_instance' && current !== null;
+      // A supervisor that still runs has closed the connection without an answer, so it has not read the request.
+      const isUnread = problem === 'gone' && current !== null && current === before;
+      if (!isAway && !isUnread) throw error;
       if (now() >= deadline - PAUSE) throw silent(path, patience);
       await wait(PAUSE);
       signal?.throwIfAborted();

@@ -7,7 +7,7 @@ import { type Instance, inodeOf, readInstance } from './record.ts';
 
 /**
  * A client of an instance. The first request waits for a supervisor that runs and does not listen yet: one that starts,
- * or whose program is being replaced.
+ * or whose program is being replaced. It is sent again if such a supervisor has closed the connection unread.
  * @param patience milliseconds for an answer; omitted: the default
  */
 export function clientOf(
@@ -19,17 +19,17 @@ export function clientOf(
     path: controlSocket,
     owner: uid,
     version,
-    isRunning: () => isRunning(instance),
+    supervisor: () => supervisorOf(instance),
     ...(patience !== undefined && { patience }),
   });
 }
 
-/** Whether the process in the record has the lock of the instance. It keeps the lock when its program is replaced. */
-function isRunning({ runtimeDirectory }: Pick<Instance, 'runtimeDirectory'>): boolean {
+/** The process in the record, if it has the lock of the instance. It keeps the lock when its program is replaced. */
+function supervisorOf({ runtimeDirectory }: Pick<Instance, 'runtimeDirectory'>): number | null {
   // A supervisor that continues the service of a dead one has another pid.
   const pid = readInstance(runtimeDirectory, null)?.pid ?? null;
   const inode = inodeOf(path.join(runtimeDirectory, LOCK));
-  return pid !== null && inode !== null && isLocked(inode, pid);
+  return pid !== null && inode !== null && isLocked(inode, pid) ? pid : null;
 }
 
 /** Whether a process has a flock(2) on a file with this inode (proc_locks(5)). False if /proc cannot be read. */

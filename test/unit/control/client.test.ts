@@ -199,11 +199,14 @@ test('an abort signal ends the wait', async (t) => {
 test('a request waits while the supervisor runs and does not listen yet', async (t) => {
   const path = join(temporaryFolder(t), 'control.sock');
   let served: Promise<Served> | null = null;
-  const isRunning = () => {
-    served ??= serve(t, { path });
-    return true;
+  let calls = 0;
+  const supervisor = () => {
+    calls += 1;
+    // The first call is before the first attempt.
+    if (calls === 2) served = serve(t, { path });
+    return 4242;
   };
-  const client = clientOf({ path, isRunning });
+  const client = clientOf({ path, supervisor });
   assert.deepEqual(await client.status(), STATUS);
   // Only the first one waits: later ones report the loss.
   await (await (served as Promise<Served> | null))?.server.close();
@@ -213,7 +216,7 @@ test('a request waits while the supervisor runs and does not listen yet', async 
 test('a supervisor that runs and never listens does not answer', async (t) => {
   const path = join(temporaryFolder(t), 'control.sock');
   const { problem, message } = await problemOf(
-    clientOf({ path, patience: 60, isRunning: () => true }).status(),
+    clientOf({ path, patience: 60, supervisor: () => 1 }).status(),
   );
   assert.equal(problem, 'silent');
   assert.match(message, /^zero has not answered within 0\.06 s \(control socket /);
@@ -221,13 +224,29 @@ test('a supervisor that runs and never listens does not answer', async (t) => {
 
 test('a request does not wait for a supervisor that has exited meanwhile, or after Ctrl-C', async (t) => {
   const path = join(temporaryFolder(t), 'control.sock');
-  const answers = [true, false];
-  const { problem } = await problemOf(clientOf({ path, isRunning: () => answers.shift() ?? false }).status());
-  assert.deepEqual([problem, answers], ['no_instance', []]);
+  const pids = [1, 1];
+  const { problem } = await problemOf(clientOf({ path, supervisor: () => pids.shift() ?? null }).status());
+  assert.deepEqual([problem, pids], ['no_instance', []]);
   const controller = new AbortController();
-  const isRunning = () => {
-    controller.abort();
-    return true;
+  const supervisor = () => {
+    setImmediate(() => controller.abort());
+    return 1;
   };
-  await assert.rejects(clientOf({ path, isRunning }).status(controller.signal), { name: 'AbortError' });
+  await assert.rejects(clientOf({ path, supervisor }).status(controller.signal), { name: 'AbortError' });
 });
+
+for (const [after, times, name] of [
+  [1, 2, 'is sent again'],
+  [2, 1, 'is not sent again to another supervisor'],
+] as const) {
+  test(`a request whose connection was closed without an answer ${name}`, async (t) => {
+    let sent = 0;
+    const path = await serverAnswering(t, (socket) => {
+      sent += 1;
+      socket.destroy();
+    });
+    const pids = [1, after];
+    const { problem } = await problemOf(clientOf({ path, supervisor: () => pids.shift() ?? null }).status());
+    assert.deepEqual([problem, sent], ['gone', times]);
+  });
+}
