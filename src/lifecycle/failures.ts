@@ -1,4 +1,6 @@
 /* Consequences for a generation when a worker, a gate, a check or a step of the shell fails. */
+
+import { formatDuration } from '../common/duration.ts';
 import { type Context, emit, report, reportFailure } from './context.ts';
 import { demandOf, onDemandFailed, onKeeperLost } from './demands.ts';
 import type { Effect } from './effects.ts';
@@ -100,7 +102,7 @@ export function onStalled(context: Context, event: Of<'stalled'>): void {
   life.hung = true;
   const subject = { generation: generation.id, worker: worker.index };
   const { stall } = generation.settings.handover;
-  const reason = `worker ${worker.index} is hung: connections wait for it and it has accepted none for ${stall} ms`;
+  const reason = `worker ${worker.index} is hung: connections wait for it and it has accepted none for ${formatDuration(stall)}`;
   report(context, { event: 'worker_stalled', ...subject });
   noteStall(context, generation, worker.index, reason);
   if (!worker.rescue && worker.membership === 'member') {

@@ -1,3 +1,4 @@
+import { formatDuration } from '../common/duration.ts';
 import { type Context, emit, report } from './context.ts';
 import type { Of } from './events.ts';
 import {
@@ -163,7 +164,7 @@ function failureOf(hook: Hook, { exit, reason, output }: Of<'hook_finished'>): F
     : { step, reason: describeExit(exit), exit, output };
 }
 
-const overdue = ({ timeout }: Hook): string => `it was not finished after ${timeout} ms`;
+const overdue = ({ timeout }: Hook): string => `it was not finished after ${formatDuration(timeout)}`;
 
 /**
  * Kills a hook that takes too long, and stops waiting for one that survives SIGKILL. Returns the handover that waited

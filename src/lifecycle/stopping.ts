@@ -2,6 +2,8 @@
  * Asks workers to stop, and kills them. A signal that could not be sent is sent again, until the kernel refuses it
  * permanently (EPERM). See the state `stopping` in worker.ts.
  */
+
+import { formatDuration } from '../common/duration.ts';
 import { type Context, emit, report, reportFailure } from './context.ts';
 import type { Effect } from './effects.ts';
 import type { Failure } from './facts.ts';
@@ -150,7 +152,7 @@ export function tickStopping(
   if (life.killAt !== null && now >= life.killAt) {
     const { shutdownTimeout } = generation.settings;
     if (life.killed) giveUp(context, generation, worker);
-    else killWorker(context, generation, worker, `it did not stop within ${shutdownTimeout} ms`);
+    else killWorker(context, generation, worker, `it did not stop within ${formatDuration(shutdownTimeout)}`);
     return;
   }
   if (life.retry === null || now < life.retry.at) return;

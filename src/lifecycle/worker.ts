@@ -19,6 +19,8 @@
  * Deadlines: reload_uptime (up), the end of the backoff, SIGKILL after shutdown_timeout, giving up after SIGKILL, the
  * next attempt of a failed signal. remains.ts handles processes that outlive the main process.
  */
+
+import { durationText } from '../common/duration.ts';
 import { type Context, emit, emitOnce, report } from './context.ts';
 import type { Of } from './events.ts';
 import { describeExit, type ExitStatus, type Failure, type LastExit } from './facts.ts';
@@ -280,5 +282,5 @@ export function lateness(
   const waiting = late?.life.name === 'up' ? late.life.waiting : [];
   const why = waiting.length > 0 ? `still waiting for ${waiting.join(', ')}` : 'it is not running';
   const worker = late?.index ?? 0;
-  return { worker, waiting, reason: `worker ${worker} was not ready after ${Math.round(after)} ms: ${why}` };
+  return { worker, waiting, reason: `worker ${worker} was not ready after ${durationText(after)}: ${why}` };
 }

@@ -1,4 +1,5 @@
 import type { Timers } from '../common/clock.ts';
+import { formatDuration } from '../common/duration.ts';
 import type { CommandGateConfig } from '../config/schema.ts';
 import { startAttempts } from './attempts.ts';
 import type { Gate, GateCallbacks } from './gate.ts';
@@ -54,7 +55,7 @@ function resultProblem(result: CommandResult, timeout: number): string | null {
     case 'signaled':
       return `killed by ${result.signal}`;
     case 'timed_out':
-      return `still running after ${timeout} ms`;
+      return `still running after ${formatDuration(timeout)}`;
     case 'failed':
       return result.reason;
   }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Timers } from '../common/clock.ts';
+import { formatDuration } from '../common/duration.ts';
 import { reasonOf } from '../common/errors.ts';
 import type { Address } from '../config/address.ts';
 import type { HttpGateConfig } from '../config/schema.ts';
@@ -78,7 +79,9 @@ export async function getOnce(
       signal: stop,
     });
     const end = (reason: string | null): void => resolve(reason === null ? null : `GET ${path}${reason}`);
-    const timer = timers.set(timeout, () => outgoing.destroy(new Error(`no answer within ${timeout} ms`)));
+    const timer = timers.set(timeout, () =>
+      outgoing.destroy(new Error(`no answer within ${formatDuration(timeout)}`)),
+    );
     outgoing.on('close', () => timers.clear(timer));
     outgoing.on('error', (error) => {
       timers.clear(timer);

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import type { Timers } from '../common/clock.ts';
+import { formatDuration } from '../common/duration.ts';
 import { reasonOf } from '../common/errors.ts';
 import type { LivenessConfig } from '../config/schema.ts';
 import { type RunCommand, runOnce } from './command.ts';
@@ -224,7 +225,7 @@ class Tracker {
   #reason({ watchdog }: CheckedWorker, { misses, reason }: Health, isExpired: boolean): string | null {
     const { failures, watchdog: time = 0 } = this.#config;
     if (isExpired && watchdog.triggeredAt !== null) return 'the worker sent WATCHDOG=trigger';
-    if (isExpired) return `no WATCHDOG=1 within ${watchdog.timeOf(time)} ms`;
+    if (isExpired) return `no WATCHDOG=1 within ${formatDuration(watchdog.timeOf(time))}`;
     if (misses < failures) return null;
     return misses === 1 ? reason : `liveness check failed ${misses} times in a row; last: ${reason}`;
   }

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Timers } from '../common/clock.ts';
+import { formatDuration } from '../common/duration.ts';
 import { reasonOf } from '../common/errors.ts';
 import type { TcpGateConfig } from '../config/schema.ts';
 import { startAttempts } from './attempts.ts';
@@ -34,7 +35,7 @@ async function connectOnce(config: TcpGateConfig, timers: Timers, stop: AbortSig
   const socket: Socket = await connectTo(config, null);
   const where = `connect to ${nameTarget(config)}`;
   return new Promise((resolve) => {
-    const timer = timers.set(config.timeout, () => end(`no answer within ${config.timeout} ms`));
+    const timer = timers.set(config.timeout, () => end(`no answer within ${formatDuration(config.timeout)}`));
     const abort = (): void => end('stopped');
     const end = (reason: string | null): void => {
       timers.clear(timer);
@@ -61,7 +62,7 @@ async function acceptOnce(
   let left = Math.ceil(timeout / LOOK_PAUSE);
   try {
     while (probe.accepted() === 'waiting') {
-      if (left <= 0) return `connect to listener ${listener}: not accepted within ${timeout} ms`;
+      if (left <= 0) return `connect to listener ${listener}: not accepted within ${formatDuration(timeout)}`;
       left -= 1;
       await pause(timers, stop);
       if (stop.aborted) return 'stopped';

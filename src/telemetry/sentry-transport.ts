@@ -1,5 +1,6 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Timers } from '../common/clock.ts';
+import { formatDuration } from '../common/duration.ts';
 
 export interface SentryRequest {
   /** The ingest endpoint. Its query contains the key, so no message may contain it. */
@@ -30,7 +31,9 @@ export async function postEnvelope(
       agent: false,
       headers: { ...headers, 'content-type': 'application/x-sentry-envelope', connection: 'close' },
     });
-    const timer = timers.set(TIMEOUT, () => outgoing.destroy(new Error(`no answer within ${TIMEOUT} ms`)));
+    const timer = timers.set(TIMEOUT, () =>
+      outgoing.destroy(new Error(`no answer within ${formatDuration(TIMEOUT)}`)),
+    );
     outgoing.on('socket', (socket) => socket.unref());
     outgoing.on('close', () => timers.clear(timer));
     outgoing.on('error', reject);

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Timers } from '../common/clock.ts';
+import { formatDuration } from '../common/duration.ts';
 import type { HostPort } from '../common/host-port.ts';
 import type { MetricsProxy } from '../config/values/proxy.ts';
 import type { Peer } from './transport.ts';
@@ -20,7 +21,7 @@ export async function openTcp(
   const socket = connect(proxy === undefined ? place(target) : place(proxy));
   socket.unref();
   const timer = timers.set(CONNECT_TIMEOUT, () =>
-    socket.destroy(new Error(`no answer within ${CONNECT_TIMEOUT} ms`)),
+    socket.destroy(new Error(`no answer within ${formatDuration(CONNECT_TIMEOUT)}`)),
   );
   try {
     await connected(socket);

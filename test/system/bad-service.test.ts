@@ -140,7 +140,7 @@ describe('a first generation that', () => {
     assert.equal(failure?.step, 'readiness.timeout');
     assert.match(
       failure?.reason ?? '',
-      /^worker 0 was not ready after \d+.* ms: still waiting for ready_fd \(ready_fd: no line on descriptor 10\)$/,
+      /^worker 0 was not ready after [\d.]+m?s: still waiting for ready_fd \(ready_fd: no line on descriptor 10\)$/,
     );
     await puppet.listen({ name: 'http' });
     await becomeReady(puppet);
@@ -162,7 +162,7 @@ describe('a first generation that', () => {
     await child;
     const [killed, ...more] = complaints(zero);
     assert.equal(killed?.event, 'worker_killed');
-    assert.equal(zero.log.all('worker_killed')[0]?.reason, 'it did not stop within 100 ms');
+    assert.equal(zero.log.all('worker_killed')[0]?.reason, 'it did not stop within 100ms');
     assert.deepEqual(more, []);
   });
 });

@@ -177,7 +177,7 @@ describe('the gate command', () => {
     const command = { run: ['sleep', '1000'], timeout: '50ms' };
     const service = await startReloaded(t, only({ command, timeout: '1s' }));
     const reason = await assertNotPassed(service, 'command', service.incumbent);
-    assert.match(reason, /command sleep: still running after 50 ms/);
+    assert.match(reason, /command sleep: still running after 50ms/);
   });
 
   it('does not pass when the command is missing', DEADLINE, async (t) => {

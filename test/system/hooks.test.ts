@@ -61,7 +61,7 @@ describe('hooks', () => {
     const service = await startServing(t, { hooks });
     const { code, stderr } = await command(t, service.zero, 'reload');
     assert.equal(code, 1);
-    assert.match(stderr, /it was not finished after 300 ms and was killed/);
+    assert.match(stderr, /it was not finished after 300ms and was killed/);
     await whenEnded(Number(readFileSync(pid, 'utf8')));
     await assertUntouched(service, service.incumbent);
   });

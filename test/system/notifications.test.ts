@@ -95,7 +95,7 @@ describe('a worker that is hung', () => {
         hooks: { on_worker_stalled: { run: [example('slack.sh'), webhook.config] } },
       });
       const { pid } = incumbent;
-      const reason = 'worker 0 is hung: connections wait for it and it has accepted none for 1000 ms';
+      const reason = 'worker 0 is hung: connections wait for it and it has accepted none for 1s';
       for (const status of [200, 403]) {
         webhook.answer(status);
         const { cursor } = zero;

@@ -79,7 +79,7 @@ describe('a candidate is rolled back, and its waiting clients are served, when i
     const requests = await sendRequests(t, await zero.address('http'), 10);
     const failure = await rolledBack(service);
     assert.equal(failure.step, 'stall');
-    assert.match(failure.reason, /^worker 0 is hung: connections wait for it .* for 500 ms$/);
+    assert.match(failure.reason, /^worker 0 is hung: connections wait for it .* for 500ms$/);
     await assertUntouched(service, incumbent);
     await assertRescued(service, requests);
     await zero.fact('worker_killed', { pid: candidate.pid });

@@ -200,7 +200,7 @@ describe('shutdown_timeout', () => {
     service.reload();
     await nextReady(puppets);
     const { reason } = await zero.fact('worker_killed', { pid: incumbent.pid });
-    assert.equal(reason, 'it did not stop within 200 ms');
+    assert.equal(reason, 'it did not stop within 200ms');
     const { retiredFor } = await zero.fact('generation_gone', { generation: 1 });
     assert.ok(retiredFor !== null && retiredFor >= 200);
     assert.throws(() => process.kill(child, 0), { code: 'ESRCH' });

@@ -224,7 +224,7 @@ describe('an upgrade', () => {
       await one.upgraded;
       // Refused at the deadline while the first process accepts, and only then.
       const early = upgradeIn(one.second, { timeoutMs: 50 });
-      await assert.rejects(early, failsWith('PARENT_ALIVE', /still accepts after 50 ms/));
+      await assert.rejects(early, failsWith('PARENT_ALIVE', /still accepts after 50ms/));
       const waiting = upgradeIn(one.second);
       await assert.rejects(upgradeIn(one.second), failsWith('IN_PROGRESS'));
       assert.equal(program.all.length, 2);

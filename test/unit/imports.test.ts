@@ -102,6 +102,16 @@ const VIOLATIONS: readonly [string, Record<string, string>, RegExp][] = [
     { 'src/lifecycle/a.ts': "import { join } from 'node:path';\n" },
     /lifecycle is pure/,
   ],
+  [
+    'lifecycle imports a file of common that is not pure',
+    { 'src/lifecycle/a.ts': "import { now } from '../common/clock.ts';\n", 'src/common/clock.ts': '' },
+    /lifecycle must not import src\/common/,
+  ],
+  [
+    'a pure file of common imports another one',
+    { 'src/common/duration.ts': "import { now } from './clock.ts';\n", 'src/common/clock.ts': '' },
+    /imports .\/clock.ts, but is pure/,
+  ],
   ['lifecycle imports a package', { 'src/lifecycle/a.ts': "import x from 'zod';\n" }, /lifecycle is pure/],
   [
     'readiness imports workers',

@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { formatDuration } from '../../common/duration.ts';
 import { platform } from '../platform/index.ts';
 
 /** How long the manager may take to accept a line of 40 bytes, in ms. */
@@ -76,7 +77,7 @@ export function acknowledge(path: string, pid: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);
     socket.setTimeout(EINHORN_TIMEOUT, () =>
-      socket.destroy(new Error(`no answer for ${EINHORN_TIMEOUT} ms`)),
+      socket.destroy(new Error(`no answer for ${formatDuration(EINHORN_TIMEOUT)}`)),
     );
     socket.once('error', reject);
     socket.once('close', () => resolve());

@@ -1,3 +1,4 @@
+import { formatDuration } from '../../common/duration.ts';
 import { UpgradeError } from '../upgrade-error.ts';
 import { NewProcess, type Prepared } from './new-process.ts';
 import type { ParentLink } from './parent-link.ts';
@@ -102,11 +103,14 @@ async function within(
 const parentHolds = (ms: number): UpgradeError =>
   new UpgradeError(
     'PARENT_ALIVE',
-    `upgrade: the process that this one has replaced still accepts after ${ms} ms`,
+    `upgrade: the process that this one has replaced still accepts after ${formatDuration(ms)}`,
   );
 
 const timedOut = (pid: number, what: string, ms: number): UpgradeError =>
-  new UpgradeError('TIMED_OUT', `upgrade: the new process (pid ${pid}) was not ${what} within ${ms} ms`);
+  new UpgradeError(
+    'TIMED_OUT',
+    `upgrade: the new process (pid ${pid}) was not ${what} within ${formatDuration(ms)}`,
+  );
 
 class Stopwatch {
   readonly #begin = performance.now();

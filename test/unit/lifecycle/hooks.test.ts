@@ -86,7 +86,7 @@ test('a hung hook is killed at its timeout, and nothing waits for one that survi
   assert.equal(story.wait(), 1000 + KILL_TIME);
   assert.match(
     story.verdict('t')?.failure?.reason ?? '',
-    /not finished after 1000 ms, and SIGKILL did not end it/,
+    /not finished after 1s, and SIGKILL did not end it/,
   );
   // Its later exit has no effect.
   story.hookEnded(1);

@@ -75,7 +75,7 @@ test('a hung worker runs its hook, and not again while that hook runs', () => {
   stalled(0);
   const [run] = story.take('run_hook');
   assert.deepEqual([run?.name, run?.notice?.worker, run?.outcome], ['on_worker_stalled', 0, null]);
-  assert.match(run?.notice?.reason ?? '', /worker 0 is hung: connections wait for it .* for 10000 ms/);
+  assert.match(run?.notice?.reason ?? '', /worker 0 is hung: connections wait for it .* for 10s/);
   recovered();
   stalled(0);
   stalled(1);
@@ -189,6 +189,6 @@ test('a notification that takes too long is killed, and its failure has no effec
   assert.deepEqual(story.take('kill_hook'), [{ type: 'kill_hook', hook: 1 }]);
   hookEnded(story, 1);
   const [finished] = story.facts('hook_finished');
-  assert.equal(finished?.failure?.reason, 'it was not finished after 1000 ms and was killed');
+  assert.equal(finished?.failure?.reason, 'it was not finished after 1s and was killed');
   assert.equal(story.stage(1), 'serving');
 });

@@ -218,7 +218,7 @@ describe('gates of a listener', () => {
     const gate = startTcpGate(config, open(1), timers, callbacks);
     for (let look = 0; look < 3; look += 1) (await timers.next(20))();
     await timers.next(250);
-    assert.equal(gate.lastReason(), 'connect to listener http: not accepted within 60 ms');
+    assert.equal(gate.lastReason(), 'connect to listener http: not accepted within 60ms');
     assert.deepEqual(calls, []);
     gate.close();
     const server = createTcpServer((socket) => socket.destroy());

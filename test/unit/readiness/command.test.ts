@@ -31,7 +31,7 @@ describe('the command gate', () => {
     assert.deepEqual(reasons, [
       'command /bin/check: exit code 3',
       'command /bin/check: killed by SIGSEGV',
-      'command /bin/check: still running after 10000 ms',
+      'command /bin/check: still running after 10s',
       'command /bin/check: spawn /bin/check: ENOENT',
     ]);
     assert.equal(requests.length, 5);

@@ -118,7 +118,7 @@ describe('the http gate', () => {
     const { timers, gate } = start(address);
     (await timers.next(2000))();
     await timers.next(250);
-    assert.equal(gate.lastReason(), 'GET /healthz?full: no answer within 2000 ms');
+    assert.equal(gate.lastReason(), 'GET /healthz?full: no answer within 2s');
     gate.close();
   });
 

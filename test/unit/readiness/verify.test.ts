@@ -130,10 +130,10 @@ describe('verify', () => {
     const { openProbe } = await worker(null);
     const general = start({ http: HTTP, failures: 1 }, [openProbe]);
     (await general.timers.next(2000))();
-    assert.equal(await general.verdict, 'failed: worker 0, GET /healthz: no answer within 2000 ms');
+    assert.equal(await general.verdict, 'failed: worker 0, GET /healthz: no answer within 2s');
     const own = start({ http: { ...HTTP, timeout: 300 }, failures: 1 }, [openProbe]);
     (await own.timers.next(300))();
-    assert.equal(await own.verdict, 'failed: worker 0, GET /healthz: no answer within 300 ms');
+    assert.equal(await own.verdict, 'failed: worker 0, GET /healthz: no answer within 300ms');
   });
 
   it('runs the command with its timeout', async () => {
@@ -162,7 +162,7 @@ describe('verify', () => {
       [openProbe],
       [{ kind: 'timed_out' }],
     );
-    assert.equal(await verdict, 'failed: command /bin/check: still running after 100 ms');
+    assert.equal(await verdict, 'failed: command /bin/check: still running after 100ms');
   });
 
   it('stops checking when it is closed', async () => {
