@@ -81,15 +81,17 @@ export function notRunning(
   { name, configFile, controlSocket }: Instance,
   left: Awaited<ReturnType<typeof leftBehindIn>> = null,
 ): CommandError {
-  const start = configFile == null ? '' : ` Start it with: zero --config ${configFile.path}`;
+  const start = configFile == null ? '' : `Start it with: zero --config ${configFile.path}`;
   if (left !== null && 'running' in left) {
     const pids = left.running.join(' ');
     const why = `zero (pid ${left.pid}) has died, and its service still runs (pids ${pids}).`;
     const stop = `Stop the service with: zero stop --name ${name}`;
-    return new CommandError(EXIT.noInstance, `instance ${name} is not running: ${why}${start} ${stop}`);
+    const next = start === '' ? stop : `${start}. ${stop}`;
+    return new CommandError(EXIT.noInstance, `instance ${name} is not running: ${why} ${next}`);
   }
   const why = `no zero is listening on ${controlSocket}`;
-  return new CommandError(EXIT.noInstance, `instance ${name} is not running: ${why}.${start}`);
+  const next = start === '' ? '' : ` ${start}`;
+  return new CommandError(EXIT.noInstance, `instance ${name} is not running: ${why}.${next}`);
 }
 
 async function instanceNamed(name: string, surroundings: Surroundings): Promise<Instance> {

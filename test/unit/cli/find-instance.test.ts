@@ -269,3 +269,18 @@ it('an instance that is not running is started from its file', async (t) => {
     `instance a is not running: no zero is listening on ${at.root}/a/control.sock. Start it with: zero --config ${a}`,
   );
 });
+
+it('a service that was left behind is continued with its file, or stopped', async (t) => {
+  const { at, a } = two(t);
+  const instance = await findInstance({ config: a }, false, at.context.surroundings);
+  const left = { pid: 7, running: [8, 9] };
+  const died = 'instance a is not running: zero (pid 7) has died, and its service still runs (pids 8 9).';
+  assert.equal(
+    notRunning(instance, left).message,
+    `${died} Start it with: zero --config ${a}. Stop the service with: zero stop --name a`,
+  );
+  assert.equal(
+    notRunning({ ...instance, configFile: null }, left).message,
+    `${died} Stop the service with: zero stop --name a`,
+  );
+});
