@@ -45,6 +45,14 @@ export function isMappedInet4(bytes: Buffer): boolean {
   return bytes.readUInt16BE(10) === 0xffff && bytes.subarray(0, 10).every((byte) => byte === 0);
 }
 
+/**
+ * The IPv4 address that an IPv4-mapped IPv6 address with dots, `::ffff:1.2.3.4`, means; null for another text. A socket
+ * for one gets IPv4 packets.
+ */
+export function unmapped(host: string): string | null {
+  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(host)?.[1] ?? null;
+}
+
 function longestZeroRun(groups: readonly string[]): { start: number; length: number } {
   let best = { start: 0, length: 0 };
   let length = 0;

@@ -71,6 +71,7 @@ service:
     - { name: app, address: "unix:/no/where/app.sock", owner: no-such-user }
     - { name: elsewhere, address: "192.0.2.77:80" }
     - { name: device, address: ":81", options: { bind_to_device: no-such0 } }
+    - { name: mapped, address: "[::ffff:127.0.0.1]:82" }
   runtime: { path: ./missing, environment_file: .env, user: no-such-user, args: ["\${fd.nope}"] }
   readiness: { command: { run: [./no-check] } }
   liveness: { command: { run: [./no-look] } }

@@ -1,4 +1,4 @@
-import { isLocalhost } from '../../common/inet.ts';
+import { isLocalhost, unmapped } from '../../common/inet.ts';
 import { quoted } from '../../common/text.ts';
 import { type Address, isStream, type ListenerAddress } from '../address.ts';
 import { duplicates, type Finding, type Path, wrongKey, wrongValue } from '../path.ts';
@@ -66,6 +66,8 @@ function identity(address: ListenerAddress): string | undefined {
   // The same address as in listeners/binding/resolve.ts.
   const loopback = network.endsWith('6') ? '[::1]' : '127.0.0.1';
   if (isLocalhost(host)) return `${network.slice(0, 3)}:${loopback}:${port}`;
+  const ipv4 = unmapped(host);
+  if (ipv4 !== null) return `${network.slice(0, 3)}:${ipv4}:${port}`;
   const literal = /^[\d.]+$|:/.test(host);
   return literal ? text.replace(/^(tcp|udp)[46]/, '$1') : text;
 }
@@ -123,7 +125,8 @@ function optionRules(
 
 /** A listener on localhost is bound to 127.0.0.1, unless its network is that of IPv6. */
 function isIPv4Only(network: string, host: string): boolean {
-  return network.endsWith('4') || /^[\d.]+$/.test(host) || (!network.endsWith('6') && isLocalhost(host));
+  if (network.endsWith('4') || /^[\d.]+$/.test(host) || unmapped(host) !== null) return true;
+  return !network.endsWith('6') && isLocalhost(host);
 }
 
 function fileRules(listener: ListenerParts, address: Address, path: Path): Finding[] {

@@ -1,3 +1,4 @@
+import { unmapped } from '../../common/inet.ts';
 import { quoted } from '../../common/text.ts';
 import { isStream, overlaps } from '../address.ts';
 import { type Finding, formatPath, wrongValue } from '../path.ts';
@@ -49,8 +50,8 @@ function familiesOf(listener: ListenerParts | undefined): readonly Family[] {
   const address = listener?.address;
   if (address?.kind !== 'inet') return [];
   const { host, network } = address;
+  if (/^[\d.]+$/.test(host) || unmapped(host) !== null) return [4];
   if (host.includes(':')) return [6];
-  if (/^[\d.]+$/.test(host)) return [4];
   if (network.endsWith('4')) return [4];
   return network.endsWith('6') || listener?.options?.ipv6_only === true ? [6] : [4, 6];
 }

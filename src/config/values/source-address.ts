@@ -1,4 +1,5 @@
 import { isIPv4, isIPv6, SocketAddress } from 'node:net';
+import { unmapped } from '../../common/inet.ts';
 import { type Parsed, quoted } from '../../common/text.ts';
 
 /**
@@ -11,11 +12,11 @@ export function parseSourceAddress(text: string): Parsed<string> {
   if (host.includes('%'))
     return { problem: `${quoted(text)}: leave out the zone ("%" and the text after it)` };
   const address = isIPv6(host) ? new SocketAddress({ address: host, family: 'ipv6' }).address : host;
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(address)?.[1];
+  const mapped = unmapped(address);
   if (!isIPv4(address) && !isIPv6(address))
     return { problem: `${quoted(text)} is not an IPv4 or IPv6 address: write one such as 127.77.0.1` };
   if (prefix === undefined) return { value: mapped ?? address };
-  const [least, most] = [mapped === undefined ? 0 : 96, isIPv4(address) ? 32 : 128];
+  const [least, most] = [mapped === null ? 0 : 96, isIPv4(address) ? 32 : 128];
   const length = /^\d{1,3}$/.test(prefix) ? Number(prefix) : -1;
   if (length < least || length > most || more.length > 0)
     return { problem: `${quoted(text)}: the part after the slash must be a number from ${least} to ${most}` };

@@ -1,6 +1,6 @@
 import { promisify } from 'node:util';
 import { errorCode } from '../../common/errors.ts';
-import { isLocalhost, parseInet4 } from '../../common/inet.ts';
+import { isLocalhost, parseInet4, unmapped } from '../../common/inet.ts';
 import type { InetAddress } from '../../config/address.ts';
 import type { ListenerConfig } from '../../config/schema.ts';
 import type { SocketAddress } from '../../linux/sockaddr.ts';
@@ -52,8 +52,8 @@ function literalTarget(config: ListenerConfig, address: InetAddress): InetTarget
   if (host === '') return wildcardTarget(config, address, force);
   if (isLocalhost(host))
     return force === 'inet6' ? inet6(config, network, '::1', port) : inet('127.0.0.1', port);
-  const ipv4 = parseInet4(host) ? host : /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(host)?.[1];
-  if (ipv4 !== undefined) {
+  const ipv4 = parseInet4(host) ? host : unmapped(host);
+  if (ipv4 !== null) {
     if (force === 'inet6') throw refusal(config, `${host} is not an IPv6 address`);
     return inet(ipv4, port);
   }

@@ -3,6 +3,7 @@ import { networkInterfaces } from 'node:os';
 import path from 'node:path';
 import { findCommand } from '../../common/find-command.ts';
 import { MAX_SOCKET_PATH } from '../../common/host-port.ts';
+import { unmapped } from '../../common/inet.ts';
 import { adviceOn, type Config, type Finding, type Path, wrongValue } from '../../config/index.ts';
 import { isSteered } from '../../config/steering.ts';
 import { lanesNeeded } from '../../lifecycle/lane.ts';
@@ -252,8 +253,9 @@ function descriptorFindings(config: Config): Finding[] {
 
 /** Whether a literal address belongs to no interface. All of 127.0.0.0/8 is local (lo has its prefix). */
 function isElsewhere(host: string, local: ReadonlySet<string>): boolean {
-  const literal = /^[\d.]+$/.test(host) || host.includes(':');
-  return literal && !host.startsWith('127.') && !local.has(host.replace(/%.*$/, ''));
+  const literal = unmapped(host) ?? host;
+  if (!/^[\d.]+$/.test(literal) && !literal.includes(':')) return false;
+  return !literal.startsWith('127.') && !local.has(literal.replace(/%.*$/, ''));
 }
 
 function applicationFindings({ application, service }: Config): Finding[] {

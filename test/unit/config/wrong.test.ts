@@ -102,6 +102,21 @@ for (const [name, text, problems] of [
     ],
   ],
   [
+    'an IPv4-mapped address next to the address that it means',
+    listeners(
+      '{ name: a, address: "127.0.0.1:80" }',
+      '{ name: b, address: "[::ffff:127.0.0.1]:80" }',
+      '{ name: c, address: "tcp4::81" }',
+      '{ name: d, address: "[::ffff:127.0.0.1]:81" }',
+      '{ name: e, address: "tcp6::82" }',
+      '{ name: f, address: "[::ffff:127.0.0.1]:82" }',
+    ),
+    [
+      '5:27: service.listeners[1].address: duplicate address "tcp:127.0.0.1:80": service.listeners[0].address has it too',
+      '7:27: service.listeners[3].address: "tcp:[::ffff:127.0.0.1]:81" overlaps with "tcp4::81" at service.listeners[2]: both would have the same address and port',
+    ],
+  ],
+  [
     'descriptors',
     `${listeners(
       '{ name: a, address: ":1", socket_fd: 2 }',
@@ -134,6 +149,7 @@ for (const [name, text, problems] of [
       '{ name: d, address: "tcp4::4", options: { ipv6_only: true } }',
       '{ name: e, address: "unix:@e", mode: 0600 }',
       '{ name: f, address: "localhost:6", options: { ipv6_only: true } }',
+      '{ name: g, address: "[::ffff:127.0.0.1]:7", options: { ipv6_only: true } }',
     ),
     [
       '4:33: service.listeners[0].mode: is for the file of a Unix socket, and tcp has none',
@@ -147,6 +163,7 @@ for (const [name, text, problems] of [
       '7:49: service.listeners[3].options.ipv6_only: is for IPv6, and "tcp4::4" is IPv4',
       '8:38: service.listeners[4].mode: is for the file of a Unix socket, and an abstract address has none',
       '9:53: service.listeners[5].options.ipv6_only: is for IPv6, and "tcp:localhost:6" is IPv4',
+      '10:62: service.listeners[6].options.ipv6_only: is for IPv6, and "tcp:[::ffff:127.0.0.1]:7" is IPv4',
     ],
   ],
   [
