@@ -20,7 +20,8 @@ export class MessageBatch {
   constructor(count: number, size: number) {
     this.count = count;
     this.#size = size;
-    this.block = Buffer.alloc(this.#dataAt(count));
+    // Most dumps fill one message, so the memory of the others stays untouched.
+    this.block = Buffer.allocUnsafeSlow(this.#dataAt(count)).fill(0, 0, this.#dataAt(0));
     const base = addressOf(this.block);
     for (let index = 0; index < count; index += 1) {
       const iovec = count * HEADER_SIZE + index * IOVEC_SIZE;
