@@ -67,14 +67,13 @@ function processesOf(group, files) {
 }
 
 /**
- * One stream of events for each group, to be read one after the other. If there are system tests, the simulation starts
- * at the same time, because they mostly wait. It gives them priority (test/simulation/lifecycle.test.ts), and its
- * events are buffered until the others have ended.
+ * One stream of events for each group, to be read one after the other. The simulation starts at the same time as the
+ * other groups, whose tests often wait. It gives them priority (test/simulation/lifecycle.test.ts), and its events are
+ * buffered until the others have ended.
  */
 function* streamsOf(plan) {
   const isOnce = new Set(plan.map(({ group }) => group)).size === plan.length;
-  const isBeside = ({ group }) =>
-    isOnce && group === 'simulation' && plan.some((part) => part.group === 'system');
+  const isBeside = ({ group }) => isOnce && group === 'simulation' && plan.length > 1;
   const kept = plan.filter(isBeside).map((part) => runGroup(part).toArray());
   for (const part of plan) if (!isBeside(part)) yield runGroup(part);
   yield* kept;

@@ -8,7 +8,7 @@ import { type Mutant, mutants } from './mutants.ts';
 import { recoveryMutants } from './mutants-recovery.ts';
 
 /** `npm test` runs 100,000. */
-const HISTORIES = Number(process.env.HISTORIES ?? 300);
+const HISTORIES = Number(process.env.HISTORIES ?? 200);
 const FIRST_SEED = Number(process.env.SEED ?? 1);
 const THREADS = Math.min(availableParallelism(), HISTORIES);
 
