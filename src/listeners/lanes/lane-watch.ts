@@ -98,16 +98,15 @@ export class LaneWatch {
   }
 
   #happened(): void {
-    const [queue, arrivals] = [this.#waiting, this.#arrivals];
     if (this.#mode === 'hangup' || !this.isListening) {
       // The socket stays hung up until it is repaired.
-      this.#disarm();
-      if (this.#onHangup?.(this) !== true) return;
-      this.#waiting = queue;
-      this.#arrivals = arrivals;
-      this.#arm();
+      this.#unwatch();
+      // Callers may come and go meanwhile.
+      if (this.#onHangup?.(this) === true) this.#arm();
+      else this.#disarm();
       return;
     }
+    const [queue, arrivals] = [this.#waiting, this.#arrivals];
     this.#arrivals = NOBODY;
     // A queue that holds only zero's own connections stays readable. The next arrival is a separate event.
     const hasClients = queue.length > 0 && this.#hasClients();

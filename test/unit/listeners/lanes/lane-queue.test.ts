@@ -11,6 +11,8 @@ import {
   closeFd,
   connectSocket,
   inodeOf,
+  listenSocket,
+  localAddress,
   openSocket,
 } from '../../../../src/linux/sockets.ts';
 import { LaneWatch } from '../../../../src/listeners/lanes/lane-watch.ts';
@@ -201,6 +203,30 @@ test('an unreadable queue is reported as one with clients', async (t) => {
   const watch = new LaneWatch(fd, { clients }, null);
   t.after(() => watch.close());
   await new Promise<void>((resolve) => watch.add('queued', { call: resolve }));
+});
+
+test('a caller that comes while a lane is repaired is called, and one that leaves is not', async (t) => {
+  const fd = keepOpen(t, openSocket('inet', 'stream'));
+  bindSocket(fd, { family: 'inet', host: '127.0.0.1', port: 0 });
+  listenSocket(fd, 16);
+  const calls: string[] = [];
+  const caller = (name: string) => ({ call: () => void calls.push(name) });
+  const [early, gone, late] = ['early', 'gone', 'late'].map(caller);
+  assert.ok(early && gone && late);
+  const watch = new LaneWatch(fd, { clients: () => 1 }, () => {
+    watch.remove(gone);
+    watch.add('queued', late);
+    listenSocket(fd, 16);
+    return true;
+  });
+  t.after(() => watch.close());
+  watch.add('queued', early);
+  watch.add('queued', gone);
+  shutDown(fd);
+  await reported();
+  connectSocket(keepOpen(t, openSocket('inet', 'stream')), localAddress(fd));
+  await reported();
+  assert.deepEqual(calls, ['early', 'late']);
 });
 
 test('a connection that verified the index of a passed lane is not a client', async (t) => {
