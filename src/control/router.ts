@@ -43,6 +43,8 @@ export async function answer(
     refuseOtherVersions(request, options.identity);
     const name = routeOf(request, options.identity);
     const fields = permittedFields(name, fieldsOf(request, name, await readBody(request)), options);
+    // zero has closed the connection for an upgrade. The client sends the request again to the new program.
+    if (request.socket.writableEnded) return;
     options.received();
     await dispatch(name, fields, response, options.handlers);
   } catch (error) {

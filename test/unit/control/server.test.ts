@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import net from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { unrefTimers } from '../../../src/common/clock.ts';
+import { handlersOf } from '../../../src/control/handlers.ts';
+import { answer } from '../../../src/control/router.ts';
 import { createControlServer } from '../../../src/control/server.ts';
 import { ControlError } from '../../../src/control/socket-file.ts';
 import type { StatusDocument } from '../../../src/control/status-document.ts';
+import { Followers } from '../../../src/http/follower.ts';
 import { lookupGroup } from '../../../src/linux/users.ts';
 import { temporaryFolder } from '../../support/temporary.ts';
 import { FakeControl, FakeViews, PROMOTED, STATUS } from './fake-control.ts';
@@ -284,4 +290,40 @@ test('a failed operation returns 500, and the supervisor continues', async (t) =
   assert.deepEqual(warnings, ['control request GET /v1/status: status is broken']);
   control.broken = false;
   assert.equal((await request(t, path, 'GET /v1/status')).status, 200);
+});
+
+test('a request is not performed if its connection was closed for an upgrade before it was read', async (t) => {
+  const control = new FakeControl();
+  const handlers = handlersOf({
+    control,
+    views: new FakeViews(),
+    farewells: new Set(),
+    followers: new Followers(1, unrefTimers),
+  });
+  const router = {
+    handlers,
+    identity: IDENTITY,
+    refused: null,
+    member: () => null,
+    attempted: () => {},
+    received: () => {},
+    warn: () => {},
+  };
+  const path = join(temporaryFolder(t), 'control.sock');
+  let isClosed = true;
+  const done: Promise<void>[] = [];
+  const server = createServer((incoming, response) => {
+    response.setHeader('Connection', 'close');
+    if (isClosed) incoming.socket.destroySoon();
+    done.push(answer(incoming, response, router));
+  });
+  t.after(() => void server.close());
+  await once(server.listen(path), 'listening');
+  const send = () => request(t, path, 'POST /v1/abort', '{}').catch(() => null);
+  await send();
+  await Promise.all(done);
+  assert.deepEqual(control.calls, []);
+  isClosed = false;
+  await send();
+  assert.deepEqual(control.calls, ['abort']);
 });
