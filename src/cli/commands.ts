@@ -25,6 +25,8 @@ interface Surroundings {
   readonly done: (code: number) => void;
 }
 
+const DASHBOARD_ADDRESS = '127.0.0.1:9640';
+
 /** Adds all commands except `run`, which arguments.ts defines. */
 export function addCommands(program: Command, { configOf, collect, done }: Surroundings): void {
   program
@@ -118,7 +120,7 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
   program
     .command('dashboard')
     .description('serve a web page with every instance that this user may control, until Ctrl-C')
-    .option('--listen <address>', 'address of the page (default: 127.0.0.1:9640)', '127.0.0.1:9640')
+    .option('--listen <address>', `address of the page (default: ${DASHBOARD_ADDRESS})`, DASHBOARD_ADDRESS)
     .action(async (options: DashboardOptions) => {
       const { dashboard } = await import('./dashboard.ts');
       done(await dashboard(options));

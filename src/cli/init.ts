@@ -117,7 +117,7 @@ function write(file: string, options: InitOptions, { folder, out, err }: InitCon
   }
   const changes = guessed.changes.map((change) => `Before you start it: ${change}\n`);
   const written = path.relative(folder, file);
-  // Without an argument zero finds this file by itself.
+  // Without --config, zero reads this file.
   const isFound = path.resolve(folder, locateConfig(undefined)) === file;
   const start = isFound ? 'zero' : `zero --config ${shellWord(written)}`;
   (systemd ? err : out)(`Wrote ${written}. Review it, then run: ${start}\n${changes.join('')}`);

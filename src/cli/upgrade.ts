@@ -11,7 +11,6 @@ import { timeoutOf } from './follow-handover.ts';
 import { clientOf } from './instances/client.ts';
 import { instancesIn } from './instances/find.ts';
 import { safe } from './render/style.ts';
-
 import { showWaiting } from './waiting.ts';
 import { type CommandContext, processContext, withInstance } from './with-instance.ts';
 

@@ -1,5 +1,4 @@
 /* Consequences for a generation when a worker, a gate, a check or a step of the shell fails. */
-
 import { formatDuration } from '../common/duration.ts';
 import { type Context, emit, report, reportFailure } from './context.ts';
 import { demandOf, onDemandFailed, onKeeperLost } from './demands.ts';

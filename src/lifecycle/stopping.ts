@@ -2,7 +2,6 @@
  * Asks workers to stop, and kills them. A signal that could not be sent is sent again, until the kernel refuses it
  * permanently (EPERM). See the state `stopping` in worker.ts.
  */
-
 import { formatDuration } from '../common/duration.ts';
 import { type Context, emit, report, reportFailure } from './context.ts';
 import type { Effect } from './effects.ts';

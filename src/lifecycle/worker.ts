@@ -19,7 +19,6 @@
  * Deadlines: reload_uptime (up), the end of the backoff, SIGKILL after shutdown_timeout, giving up after SIGKILL, the
  * next attempt of a failed signal. remains.ts handles processes that outlive the main process.
  */
-
 import { durationText } from '../common/duration.ts';
 import { type Context, emit, emitOnce, report } from './context.ts';
 import type { Of } from './events.ts';

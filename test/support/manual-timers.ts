@@ -1,4 +1,5 @@
 import type { Timers } from '../../src/common/clock.ts';
+import type { Turns } from '../../src/common/slices.ts';
 
 /** Timers that the test runs. */
 export class ManualTimers implements Timers {
@@ -62,3 +63,6 @@ export class ManualTimers implements Timers {
     return null;
   }
 }
+
+/** Turns of the event loop in which no time passes, so no work is split. */
+export const oneSlice: Turns = { now: () => 0, defer: setImmediate };

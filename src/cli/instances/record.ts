@@ -93,7 +93,7 @@ function readFile(file: string): { readonly document: unknown; readonly uid: num
   }
 }
 
-/** null: there is no such file, or this user may not see it. */
+/** null: the file does not exist, or this user may not see it. */
 export function inodeOf(file: string): number | null {
   return statOf(file)?.ino ?? null;
 }

@@ -13,8 +13,8 @@ import { acceptListeners, startAcceptGate } from '../../../src/readiness/accept.
 import { startHttpGate } from '../../../src/readiness/http.ts';
 import type { ListenerProbe, OpenProbe } from '../../../src/readiness/probes.ts';
 import { startTcpGate } from '../../../src/readiness/tcp.ts';
-import { ManualTimers } from '../../support/manual-timers.ts';
-import { oneSlice, verdictOf } from './verdict.ts';
+import { ManualTimers, oneSlice } from '../../support/manual-timers.ts';
+import { verdictOf } from './verdict.ts';
 
 const STEERING = { canary: null, preview: null, previewFrom: [] };
 

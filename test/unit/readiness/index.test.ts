@@ -7,8 +7,7 @@ import { linux } from '../../../src/linux/kernel.ts';
 import { openPipe } from '../../../src/linux/pipes.ts';
 import { type GateName, gateNames, onlyGates, startGates } from '../../../src/readiness/index.ts';
 import type { NotifyMessage } from '../../../src/readiness/notify-message.ts';
-import { ManualTimers } from '../../support/manual-timers.ts';
-import { oneSlice } from './verdict.ts';
+import { ManualTimers, oneSlice } from '../../support/manual-timers.ts';
 
 const command = { run: ['/bin/true'], timeout: 1000 };
 

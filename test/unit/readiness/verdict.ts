@@ -1,8 +1,3 @@
-import type { Turns } from '../../../src/common/slices.ts';
-
-/** Turns of the event loop in which no time passes, so no work is split. */
-export const oneSlice: Turns = { now: () => 0, defer: setImmediate };
-
 /** Callbacks that can be awaited. */
 export function verdictOf(): {
   callbacks: { passed(): void; failed(reason: string): void };
