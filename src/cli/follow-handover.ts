@@ -4,6 +4,7 @@ import type { AnswerOf, VerdictDocument } from '../control/protocol.ts';
 import { PROTOCOL } from '../control/version.ts';
 import { CommandError, EXIT, exitCodeOf } from './exit-code.ts';
 import { type InstanceOptions, instanceArguments } from './find-instance.ts';
+import { Interruption } from './interruption.ts';
 import { isAway, Patience } from './reconnect.ts';
 import { painter } from './render/style.ts';
 import { renderVerdict } from './render/verdict.ts';
@@ -31,17 +32,18 @@ interface Unfinished {
 type Lines = AsyncIterable<AnswerOf<'reload'> | AnswerOf<'wait'>>;
 
 /**
- * Shows a requested handover until its result, or until the command stops waiting. Resolves to the exit code.
+ * Requests a handover and shows it until its result, or until the command stops waiting. Resolves to the exit code.
+ * @param request sends the request, which the signal ends
  * @param again asks the next supervisor of the instance for the result, if the supervisor that received the request has
  * died
  */
 export async function followHandover(
-  lines: Lines,
-  again: (handover: number) => Lines,
+  request: (signal: AbortSignal) => Lines,
+  again: (handover: number, signal: AbortSignal) => Lines,
   options: FollowOptions,
   context: CommandContext,
 ): Promise<number> {
-  const end = await follow(lines, again, options.wait, context);
+  const end = await follow(request, again, options.wait, context);
   return 'outcome' in end ? tellVerdict(end, options.json, context) : tellUnfinished(end, options, context);
 }
 
@@ -55,12 +57,14 @@ export function timeoutOf(text: string | undefined): number | null {
 }
 
 async function follow(
-  first: Lines,
-  again: (handover: number) => Lines,
+  request: (signal: AbortSignal) => Lines,
+  again: (handover: number, signal: AbortSignal) => Lines,
   wait: boolean,
   context: CommandContext,
 ): Promise<VerdictDocument | Unfinished> {
   const { terminal, clock, interrupted } = context;
+  const interruption = new Interruption(context);
+  const { signal } = interruption;
   const waiting = showWaiting(terminal, clock);
   const patience = new Patience(context, (text) => waiting.note(text));
   const since = clock.now();
@@ -69,7 +73,7 @@ async function follow(
   let restarts = false;
   const unfinished = () => ({ handover, duration: Math.round(clock.now() - since) });
   try {
-    for (let lines = first; ; ) {
+    for (let lines = request(signal); ; ) {
       try {
         for await (const line of lines) {
           if ('verdict' in line) return line.verdict;
@@ -80,6 +84,7 @@ async function follow(
             if (line.fact.event === 'supervisor_upgrading') restarts = true;
           } else {
             accepted = true;
+            interruption.accepted();
             ({ handover = null, restarts = false } = line.accepted);
           }
         }
@@ -93,9 +98,10 @@ async function follow(
       const isLost = handover === null || !restarts || !(await patience.next());
       if (accepted && interrupted.aborted) return unfinished();
       if (isLost || handover === null) throw new LostHandover(handover);
-      lines = again(handover);
+      lines = again(handover, signal);
     }
   } finally {
+    interruption.end();
     waiting.end();
   }
 }

@@ -21,9 +21,12 @@ export function reload(options: ReloadOptions, context: CommandContext = process
   return withInstance({ command: 'reload', instance, guess: true, json }, context, async (client) => {
     const timeout_ms = timeoutOf(timeout);
     const request = { preview, replace, timeout_ms, wait, ...labelOf(label) };
-    const again = (handover: number) => client.wait({ handover }, context.interrupted);
-    const lines = client.reload(request, context.interrupted);
-    return followHandover(lines, again, { wait, json, instance }, context);
+    return followHandover(
+      (signal) => client.reload(request, signal),
+      (handover, signal) => client.wait({ handover }, signal),
+      { wait, json, instance },
+      context,
+    );
   });
 }
 

@@ -19,9 +19,12 @@ export function rollback(
   const { to, timeout, wait, json, ...instance } = options;
   return withInstance({ command: 'rollback', instance, guess: true, json }, context, async (client) => {
     const request = { to: generationOf(to), timeout_ms: timeoutOf(timeout), wait };
-    const again = (handover: number) => client.wait({ handover }, context.interrupted);
-    const lines = client.rollback(request, context.interrupted);
-    return followHandover(lines, again, { wait, json, instance }, context);
+    return followHandover(
+      (signal) => client.rollback(request, signal),
+      (handover, signal) => client.wait({ handover }, signal),
+      { wait, json, instance },
+      context,
+    );
   });
 }
 

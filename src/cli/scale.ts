@@ -5,6 +5,7 @@ import { PROTOCOL } from '../control/version.ts';
 import { CommandError, EXIT, exitCodeOf } from './exit-code.ts';
 import type { InstanceOptions } from './find-instance.ts';
 import { timeoutOf } from './follow-handover.ts';
+import { Interruption } from './interruption.ts';
 import { duration, safe } from './render/style.ts';
 import { showWaiting } from './waiting.ts';
 import { type CommandContext, processContext, withInstance } from './with-instance.ts';
@@ -22,11 +23,11 @@ export interface ScaleOptions extends InstanceOptions {
  */
 export function scale(options: ScaleOptions, context: CommandContext = processContext()): Promise<number> {
   const { workers, timeout, json, ...instance } = options;
-  const { terminal, interrupted } = context;
+  const { terminal } = context;
   return withInstance({ command: 'scale', instance, guess: true, json }, context, async (client) => {
     const timeout_ms = timeoutOf(timeout);
     const request = { workers: countOf(workers), ...(timeout_ms !== null && { timeout_ms }) };
-    const result = await follow(client.scale(request, interrupted), context);
+    const result = await follow((signal) => client.scale(request, signal), context);
     if (result === null) {
       if (json) terminal.out(`${JSON.stringify({ version: PROTOCOL, outcome: 'in_progress' })}\n`);
       else terminal.err('zero is still changing the number of workers. See "zero status"\n');
@@ -51,16 +52,20 @@ function countOf(text: string): number {
 
 /** The result; null if Ctrl-C or an upgrade in place ended the wait. The change continues. */
 async function follow(
-  lines: ReturnType<ControlClient['scale']>,
-  { terminal, clock, interrupted }: CommandContext,
+  request: (signal: AbortSignal) => ReturnType<ControlClient['scale']>,
+  context: CommandContext,
 ): Promise<ScaleDocument | null> {
+  const { terminal, clock, interrupted } = context;
+  const interruption = new Interruption(context);
   const waiting = showWaiting(terminal, clock);
   let taken = false;
   let isUpgrade = false;
   try {
-    for await (const line of lines) {
-      if ('accepted' in line) taken = true;
-      else if ('fact' in line) {
+    for await (const line of request(interruption.signal)) {
+      if ('accepted' in line) {
+        taken = true;
+        interruption.accepted();
+      } else if ('fact' in line) {
         if (line.fact.event === 'supervisor_upgrading') isUpgrade = true;
         waiting.tell(line.fact);
       } else return line.result;
@@ -69,6 +74,7 @@ async function follow(
     if (taken && interrupted.aborted) return null;
     if (!(taken && error instanceof ClientError)) throw error;
   } finally {
+    interruption.end();
     waiting.end();
   }
   // An upgrade waits until all new workers are ready. Only workers that are no longer needed are still leaving.

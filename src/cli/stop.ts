@@ -9,6 +9,7 @@ import { EXIT } from './exit-code.ts';
 import type { InstanceOptions } from './find-instance.ts';
 import { clientOf } from './instances/client.ts';
 import type { Instance } from './instances/record.ts';
+import { Interruption } from './interruption.ts';
 import { isAway, Patience } from './reconnect.ts';
 import { safe } from './render/style.ts';
 import { showWaiting } from './waiting.ts';
@@ -91,15 +92,17 @@ async function follow(
   context: CommandContext,
 ): Promise<'stopped' | 'incomplete' | 'gone' | 'interrupted'> {
   const { terminal, clock, interrupted } = context;
+  const interruption = new Interruption(context);
   const waiting = showWaiting(terminal, clock);
   const left: string[] = [];
   let taken = false;
   let stopped = false;
   let restarts = false;
   try {
-    for await (const line of client.stop({ now }, interrupted)) {
+    for await (const line of client.stop({ now }, interruption.signal)) {
       if ('accepted' in line) {
         taken = true;
+        interruption.accepted();
         restarts = line.accepted.restarts ?? false;
       } else if ('fact' in line) {
         waiting.tell(line.fact);
@@ -111,6 +114,7 @@ async function follow(
     // The kernel closes the connection when the process exits, which is the awaited end.
     if (!(taken && error instanceof ClientError && error.problem === 'gone')) throw error;
   } finally {
+    interruption.end();
     waiting.end();
   }
   // On a terminal each event has been shown.

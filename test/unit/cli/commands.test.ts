@@ -362,6 +362,18 @@ test('Ctrl-C exits with 13, and the handover continues', async (t) => {
   assert.deepEqual(control.calls, ['reload']);
 });
 
+test('Ctrl-C after zero has received the request, and before its answer, exits with 13, too', async (t) => {
+  const at = cliFixture(t);
+  const { control } = await at.run('example');
+  const receive = control.reload.bind(control);
+  control.reload = (...request) => {
+    at.interrupt();
+    return receive(...request);
+  };
+  assert.equal(await reload(RELOAD, at.context), 13);
+  assert.match(at.err(), /^Handover 2 is still in progress\./);
+});
+
 test('a supervisor that exits before the verdict makes the command exit with 1', async (t) => {
   const at = cliFixture(t);
   const { control, server } = await at.run('example');
