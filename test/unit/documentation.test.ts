@@ -14,12 +14,17 @@ const README_LINES = 150;
 
 const read = (name: string): string => readFileSync(join(ROOT, name), 'utf8');
 
-/** The Markdown files of the project, by their path in it. */
-function documents(): string[] {
-  const inFolders = ['docs', 'examples'].flatMap((folder) =>
+/** The files in these directories, by their path in the project. npm run compat installs packages in one of them. */
+function filesIn(...folders: readonly string[]): string[] {
+  const names = folders.flatMap((folder) =>
     readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)),
   );
-  return [...readdirSync(ROOT), ...inFolders].filter((name) => name.endsWith('.md')).sort();
+  return names.filter((name) => !name.includes('/node_modules/'));
+}
+
+/** The Markdown files of the project, by their path in it. */
+function documents(): string[] {
+  return [...readdirSync(ROOT), ...filesIn('docs', 'examples')].filter((name) => name.endsWith('.md')).sort();
 }
 
 /** The lines of prose with their numbers, without tables, code, and lines of one word such as an address. */
@@ -103,10 +108,7 @@ function deadPaths(name: string): string[] {
 
 /** Names of functions and constants in a document of the code that no source file has. */
 function unknownNames(name: string): string[] {
-  const files = ['src', 'test', 'scripts'].flatMap((folder) =>
-    readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file)),
-  );
-  const text = files
+  const text = filesIn('src', 'test', 'scripts')
     .filter((file) => /\.c?[jt]s$/.test(file))
     .map(read)
     .join('\n');
