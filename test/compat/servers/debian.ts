@@ -77,7 +77,6 @@ export const DEBIAN_SERVERS: readonly CompatServer[] = [
     example: 'asgi',
     config: 'hypercorn.yaml',
     closesIdle: true,
-    keptNote: 'closes some connections right after a response, also without a handover and without zero',
   },
   {
     title: 'waitress',
