@@ -91,8 +91,6 @@ export const DEBIAN_SERVERS: readonly CompatServer[] = [
     source: apt('uwsgi-plugin-python3', 'uwsgi'),
     example: 'wsgi',
     config: 'uwsgi.yaml',
-    closesIdle: true,
-    keptNote: 'closes each connection after the response without announcing it',
     warnings: 'it advises against root, as which the test runs',
   },
   { title: 'unicorn', source: apt('unicorn'), example: 'rack', config: 'unicorn.yaml' },
