@@ -7,7 +7,14 @@ import type { Scope } from '../support/temporary.ts';
 import { startZero, type Zero } from '../support/zero.ts';
 import type { RawConfig } from '../support/zero-config.ts';
 import { findSource, type Place, preparePlace, versionOf } from './place.ts';
-import { type CompatServer, type Counts, failed, type Outcome } from './server.ts';
+import {
+  type CompatServer,
+  type Counts,
+  closesWithoutStop,
+  failed,
+  type Outcome,
+  type Stop,
+} from './server.ts';
 import { startTraffic } from './traffic.ts';
 import { describeSocket, type PassedSocket, passedSockets } from './waiting.ts';
 
@@ -91,7 +98,20 @@ interface Observed {
   readonly warnings: readonly string[];
   /** The sockets of the first generation while it serves. */
   readonly sockets: readonly PassedSocket[];
+  readonly stops: readonly Stop[];
   readonly exit: string | null;
+}
+
+/** When each generation stops. The facts have no time of their own. */
+function watchStops({ log }: Zero): Map<number, Stop> {
+  const stops = new Map<number, Stop>();
+  log.onFact((fact) => {
+    const now = performance.now();
+    if (fact.event !== 'worker_signalled' && fact.event !== 'generation_gone') return;
+    const { from = now } = stops.get(fact.generation) ?? {};
+    stops.set(fact.generation, { from, to: now });
+  });
+  return stops;
 }
 
 /** Starts the server, hands it over under load, and stops it. Rejects when a step fails. */
@@ -106,6 +126,7 @@ async function observe(scope: Scope, server: CompatServer, place: Place, wanted:
   await within(zero.fact('generation_promoted', { generation: 1 }), 'start').catch((error: Error) => {
     throw new Error(`${error.message}:\n${zero.log.text.slice(-1500)}`);
   });
+  const stops = watchStops(zero);
   const { requests = REQUESTS } = server;
   const traffic = startTraffic(scope, place, server);
   await within(traffic.whenServed(requests), 'first requests');
@@ -132,11 +153,12 @@ async function observe(scope: Scope, server: CompatServer, place: Place, wanted:
     ...counts,
     warnings,
     sockets,
+    stops: [...stops.values()],
     exit: code === 0 ? null : `zero exited with ${signal ?? code}`,
   };
 }
 
-function judge(server: CompatServer, { short, kept, warnings, sockets, exit }: Observed): string[] {
+function judge(server: CompatServer, { short, kept, warnings, sockets, stops, exit }: Observed): string[] {
   const problems: string[] = [];
   if (sockets.length === 0) problems.push('no process of the server has the socket of zero');
   if (sockets.some(({ isBlocking, loops }) => isBlocking && loops > 0))
@@ -145,8 +167,11 @@ function judge(server: CompatServer, { short, kept, warnings, sockets, exit }: O
     );
   if (short !== null && failed(short) > 0)
     problems.push(`short connections: ${JSON.stringify(short.failures)} of ${short.sent}`);
-  if (kept !== null && failed(kept) > (server.closesIdle ? kept.idleCloses : 0))
+  if (kept !== null && failed(kept) > (server.closesIdle ? kept.idleCloses.length : 0))
     problems.push(`keep-alive connections: ${JSON.stringify(kept.failures)} of ${kept.sent}`);
+  const unexplained = kept === null ? [] : closesWithoutStop(kept, stops);
+  if (unexplained.length > 0)
+    problems.push(`keep-alive connections: ${unexplained.length} closed while no generation stopped`);
   if (warnings.length > 0 && server.warnings === undefined)
     problems.push(`warnings: ${warnings.slice(0, 5).join(' | ').slice(0, 1000)}`);
   if (exit !== null) problems.push(exit);

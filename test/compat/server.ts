@@ -41,7 +41,7 @@ export interface CompatServer {
   readonly keptClients?: number;
   /** It closes idle connections when it stops, so keep-alive requests may fail in that way. Otherwise none may fail. */
   readonly closesIdle?: boolean;
-  /** The reason why keep-alive requests also fail in that way while no generation stops. */
+  /** How it closes idle connections, if that is not the usual way of a server. */
   readonly keptNote?: string;
   /** The reason why its log may have lines that look like warnings. Without it there may be none. */
   readonly warnings?: string;
@@ -58,8 +58,14 @@ export interface Unsupported {
 export interface Counts {
   readonly sent: number;
   readonly failures: Readonly<Record<string, number>>;
-  /** Failures of requests on a reused connection that the server closed before any response. */
-  readonly idleCloses: number;
+  /** Failures of requests on a reused connection that the server closed before any response, in performance.now(). */
+  readonly idleCloses: readonly number[];
+}
+
+/** From the signal that stops a generation until its last process has exited, in performance.now(). */
+export interface Stop {
+  readonly from: number;
+  readonly to: number;
 }
 
 /** The result of a run of one server. */
@@ -78,6 +84,16 @@ export interface Outcome {
   readonly warnings: readonly string[];
   /** Violated requirements; empty: passed. `missing` counts as a problem. */
   readonly problems: readonly string[];
+}
+
+/** The client, and the log of zero, can be this many milliseconds late. */
+const STOP_MARGIN = 1000;
+
+/** The idle closes at a time at which no generation stopped. */
+export function closesWithoutStop({ idleCloses }: Counts, stops: readonly Stop[]): number[] {
+  return idleCloses.filter(
+    (at) => !stops.some(({ from, to }) => from - STOP_MARGIN <= at && at <= to + STOP_MARGIN),
+  );
 }
 
 /** Sum of all failures. */

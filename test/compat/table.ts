@@ -19,7 +19,8 @@ export function countsText(counts: Counts | null): string {
 /** Notes on the figures of a row. */
 function notesOf(server: CompatServer, { kept, warnings, problems }: Outcome): string {
   const notes = problems.length > 0 ? [`**${problems.join('; ').slice(0, 300)}**`] : [];
-  if (kept !== null && kept.idleCloses > 0) notes.push(server.keptNote ?? 'closed idle connections ([1])');
+  if (kept !== null && kept.idleCloses.length > 0)
+    notes.push(server.keptNote ?? 'closed idle connections ([1])');
   if (warnings.length > 0 && server.warnings !== undefined) notes.push(server.warnings);
   return notes.join('; ');
 }
@@ -65,7 +66,8 @@ export function tableText(
     '',
     '[1] When the server stops, it closes the connections that are idle. If a client sends its next request at that moment,',
     'the request fails. HTTP allows this (RFC 9112, section 9.3.1), and clients repeat such requests. The run accepts',
-    'only failures of this kind: on a reused connection, before the first byte of a response.',
+    'only failures of this kind: on a reused connection, before the first byte of a response, and while a generation',
+    'stops.',
     '',
     '## Servers that cannot take a descriptor',
     '',

@@ -28,16 +28,17 @@ const KEPT_CLIENTS = 8;
 const isIdleClose = ({ reused, name }: Loss): boolean =>
   reused && (name === 'eof_before_response' || name === 'reset_before_byte');
 
-const countsOf = ({ sent, failures, losses }: LoadResult): Counts => ({
+const countsOf = ({ sent, failures, losses }: LoadResult, began: number): Counts => ({
   sent,
   failures,
-  idleCloses: losses.filter(isIdleClose).length,
+  idleCloses: losses.filter(isIdleClose).map(({ at }) => began + at),
 });
 
 /** Kept connections have long pauses, so that most of them are idle when a generation retires. */
 const http: Start = (scope, { address }, { path: base = '/', keptClients = KEPT_CLIENTS }) => {
   const path = (id: string): string => `${base}${base.includes('?') ? '&' : '?'}id=${id}`;
   const common = { target: address, path };
+  const began = performance.now();
   const short = startLoad(scope, { ...common, clients: SHORT_CLIENTS, think: { from: 0, to: 20 } });
   const kept = startLoad(scope, {
     ...common,
@@ -54,7 +55,7 @@ const http: Start = (scope, { address }, { path: base = '/', keptClients = KEPT_
     },
     async stop() {
       const [one, many] = await Promise.all([short.stop(), kept.stop()]);
-      return { short: countsOf(one), kept: countsOf(many) };
+      return { short: countsOf(one, began), kept: countsOf(many, began) };
     },
   };
 };
@@ -66,7 +67,7 @@ function exchanges(scope: Scope, ask: () => Promise<string>, clients = SHORT_CLI
     whenServed: (more) => load.whenAnswered(more),
     async stop() {
       const { sent, failures } = await load.stop();
-      return { short: { sent, failures, idleCloses: 0 }, kept: null };
+      return { short: { sent, failures, idleCloses: [] }, kept: null };
     },
   };
 }
@@ -92,7 +93,7 @@ const websocket: Start = (scope, { address }, { path = '/' }) => {
   );
   let stopping = false;
   let sent = 0;
-  let idleCloses = 0;
+  const idleCloses: number[] = [];
   const failures: Record<string, number> = {};
   const client = async (): Promise<void> => {
     let session: EchoSession | null = null;
@@ -105,7 +106,7 @@ const websocket: Start = (scope, { address }, { path = '/' }) => {
       } catch (error) {
         const name = error instanceof Error ? error.message : String(error);
         failures[name] = (failures[name] ?? 0) + 1;
-        if (reused && name === 'eof_before_response') idleCloses += 1;
+        if (reused && name === 'eof_before_response') idleCloses.push(performance.now());
         session = null;
       }
       await delay(Math.random() * 200);
@@ -122,7 +123,7 @@ const websocket: Start = (scope, { address }, { path = '/' }) => {
       stopping = true;
       const [counts] = await Promise.all([short.stop(), running]);
       return {
-        short: { sent: counts.sent, failures: counts.failures, idleCloses: 0 },
+        short: { sent: counts.sent, failures: counts.failures, idleCloses: [] },
         kept: { sent, failures, idleCloses },
       };
     },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { CompatServer, Counts, Outcome } from '../../compat/server.ts';
+import { type CompatServer, type Counts, closesWithoutStop, type Outcome } from '../../compat/server.ts';
 import { countsText, tableText } from '../../compat/table.ts';
 
 const machine = {
@@ -19,7 +19,11 @@ const server: CompatServer = {
   config: 'a.yaml',
   warnings: 'it says so',
 };
-const counts = (sent: number, failures: Record<string, number> = {}, idleCloses = 0): Counts => ({
+const counts = (
+  sent: number,
+  failures: Record<string, number> = {},
+  idleCloses: readonly number[] = [],
+): Counts => ({
   sent,
   failures,
   idleCloses,
@@ -29,7 +33,7 @@ const outcome: Outcome = {
   version: 'Debian a 1.0',
   handovers: 5,
   short: counts(10),
-  kept: counts(20, { eof_before_response: 1 }, 1),
+  kept: counts(20, { eof_before_response: 1 }, [1]),
   sockets: ['non-blocking'],
   warnings: ['one'],
   problems: [],
@@ -43,6 +47,18 @@ describe('countsText', () => {
       '7: 3 failed (refused 2, status_502 1)',
     );
     assert.equal(countsText(null), 'not applicable');
+  });
+});
+
+describe('closesWithoutStop', () => {
+  it('contains the closes more than a second before the signal or after the last exit', () => {
+    const stops = [
+      { from: 5_000, to: 6_000 },
+      { from: 20_000, to: 30_000 },
+    ];
+    const closes = [3_999, 4_001, 5_500, 6_999, 7_001, 25_000];
+    assert.deepEqual(closesWithoutStop(counts(9, {}, closes), stops), [3_999, 7_001]);
+    assert.deepEqual(closesWithoutStop(counts(9, {}, [1]), []), [1]);
   });
 });
 
