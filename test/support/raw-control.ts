@@ -38,7 +38,10 @@ export async function rawControl(
     over = true;
     look();
   });
-  await new Promise((resolve) => socket.once('connect', resolve));
+  await new Promise((resolve, reject) => {
+    socket.once('connect', resolve);
+    socket.once('error', reject);
+  });
   socket.write(bytes, 'latin1');
   return {
     socket,

@@ -301,7 +301,10 @@ async function raw(
   });
   socket.on('error', () => undefined);
   const answer = new Promise<string>((resolve) => socket.once('close', () => resolve(text)));
-  await new Promise((resolve) => socket.once('connect', resolve));
+  await new Promise((resolve, reject) => {
+    socket.once('connect', resolve);
+    socket.once('error', reject);
+  });
   socket.write(bytes, 'latin1');
   return { socket, answer };
 }
