@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, writeSync } from 'node:fs';
+import { setImmediate as turn } from 'node:timers/promises';
 import { ReadStream } from 'node:tty';
+import { freeze } from './freeze.ts';
 import { guardProcesses } from './guard.ts';
 import { ZERO_COMMAND } from './paths.ts';
 import { openPty, resizePty, type Size } from './pty.ts';
@@ -16,13 +18,15 @@ export interface TerminalSession {
   /** Every byte written to the terminal. */
   readonly raw: string;
   /**
-   * Resolves when the condition holds, which is checked after each write. Rejects with the whole output when the
-   * program exits.
+   * Resolves when the condition holds, which is checked after each drawing. Later drawings are applied to the screen by
+   * the next call, or when the program has exited: no state is missed, however slowly the test reads. Rejects with the
+   * whole output when the program exits.
    */
   until(condition: (screen: Screen) => boolean): Promise<void>;
   /** Types: `\u0003` is Ctrl-C. */
   type(text: string): void;
-  resize(size: Size): void;
+  /** Changes the size between two drawings. */
+  resize(size: Size): Promise<void>;
   /** Closes the terminal of the program, like closing its window. */
   hangUp(): void;
   readonly finished: Promise<Exit>;
@@ -37,6 +41,10 @@ export interface TerminalOptions {
 }
 
 const SIZE: Size = { columns: 80, rows: 24 };
+
+// A drawing of zero begins with one of these: erase the line, go up, go to the top (ECMA-48).
+// biome-ignore lint/suspicious/noControlCharactersInRegex: that is what they begin with.
+const DRAWING = /(?=\r\u001b\[(?:\d+A|K)|\u001b\[H)/;
 
 /** Starts a program on a pseudo-terminal, which is its controlling terminal: Ctrl-C arrives as SIGINT. */
 export function startOnTerminal(
@@ -65,15 +73,29 @@ export function startOnTerminal(
   let raw = '';
   let over = false;
   const waiting = new Set<() => void>();
+  let unseen: string[] = [];
+  const proceed = (): void => {
+    while (waiting.size > 0 || over) {
+      const drawing = unseen.shift();
+      if (drawing === undefined) return;
+      screen.write(drawing);
+      for (const look of waiting) look();
+    }
+  };
+  const applyAll = (): void => {
+    screen.write(unseen.join(''));
+    unseen = [];
+  };
   stream.setEncoding('utf8').on('data', (text: string) => {
     raw += text;
-    screen.write(text);
-    for (const look of waiting) look();
+    unseen.push(...text.split(DRAWING));
+    proceed();
   });
   // EIO: the last program has closed the terminal.
   stream.on('error', () => stream.destroy());
   void closed.then(() => {
     over = true;
+    proceed();
     for (const look of waiting) look();
   });
 
@@ -87,7 +109,7 @@ export function startOnTerminal(
       new Promise((resolve, reject) => {
         const look = (): void => {
           if (!condition(screen)) {
-            if (!over) return;
+            if (!over || unseen.length > 0) return;
             waiting.delete(look);
             reject(new Error(`the program ended, and the terminal shows:\n${screen.text}`));
             return;
@@ -97,11 +119,19 @@ export function startOnTerminal(
         };
         waiting.add(look);
         look();
+        proceed();
       }),
     type: (text) => void writeSync(master, text),
-    resize(next) {
+    async resize(next) {
+      if (child.pid === undefined) return;
+      await freeze({ pid: child.pid });
+      // One whole turn of the event loop reads what it has drawn.
+      await turn();
+      await turn();
+      applyAll();
       screen.resize(next);
       resizePty(master, next);
+      child.kill('SIGCONT');
     },
     hangUp: () => void stream.destroy(),
     finished: Promise.all([ended, closed]).then(([exit]) => exit),

@@ -46,9 +46,9 @@ describe('zero status --watch', () => {
     await nextReady(puppets);
     await watching.until(shows(/handover 2, started .* ago: preview, .*generation 2 {2}ready/s));
     // With five rows zero reports the omitted lines, and nothing scrolls.
-    watching.resize({ columns: 60, rows: 5 });
+    await watching.resize({ columns: 60, rows: 5 });
     await watching.until(shows(/\n\.\.\. \d+ more lines: "zero status" prints all\n?$/));
-    watching.resize({ columns: 80, rows: 24 });
+    await watching.resize({ columns: 80, rows: 24 });
     await watching.until(shows(/generation 2 {2}ready/));
     assert.equal((await command(t, zero, 'abort')).code, 0);
     assert.equal((await reloading.finished).code, 12);

@@ -82,9 +82,9 @@ describe('zero list --watch on a terminal of 80 columns', () => {
       assert.ok(frames > 10, `only ${frames} frames`);
       assert.equal(watching.raw.includes('\u001b[H'), false);
 
-      watching.resize({ columns: 160, rows: 24 });
+      await watching.resize({ columns: 160, rows: 24 });
       await watching.until(({ window }) => /GEN +SHARE +WORKERS +RESTARTS +QUEUE/.test(window[0] ?? ''));
-      watching.resize({ columns: 40, rows: 24 });
+      await watching.resize({ columns: 40, rows: 24 });
       await watching.until(
         (screen) => screen.window.every((line) => line.length <= 40) && rowOf(screen, 'shop') !== '',
       );
