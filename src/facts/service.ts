@@ -48,7 +48,10 @@ export function lastExitDocument(
   return { exit: exit && exitDocument(exit), reason, ms_ago: Math.max(0, Math.round(now - at)) };
 }
 
-function summaryOf({ state, generation, serving, workers, hung }: Health, untilStart: number | null): string {
+function summaryOf(
+  { state, generation, serving, workers, hung, rescued }: Health,
+  untilStart: number | null,
+): string {
   if (state === 'stopping') return 'zero is stopping';
   if (generation === null) return 'nothing serves: no generation has been started';
   const name = `generation ${generation}`;
@@ -56,7 +59,9 @@ function summaryOf({ state, generation, serving, workers, hung }: Health, untilS
     case 'up':
       return `${name} serves`;
     case 'degraded':
-      return `${serving} of ${workers} workers of ${name} serve`;
+      return rescued
+        ? `${serving} of ${workers} workers of ${name} serve, and a rescue worker serves in their place`
+        : `${serving} of ${workers} workers of ${name} serve`;
     case 'starting':
       return `${name} does not serve yet: it is starting`;
     case 'down':

@@ -22,8 +22,11 @@ function lanesToAttend(state: State, steering: Steering): number[] {
   // A rescue worker belongs to the generation in charge.
   const serving = generationOf(state, state.incumbent);
   if (state.stop || !serving || serving.stage.name === 'stopping') return [];
-  // Fast path: usually every lane is quiet or steered to.
-  const open = openLanes(state, steeredLanes(steering));
+  // Connections are steered to hung workers as long as no worker accepts. A killed one exits and is restarted.
+  const hung = ownWorkers(serving).filter(({ life }) => life.name === 'up' && life.hung && !life.killed);
+  const unattended = new Set(hung.map(({ lane }) => lane));
+  // Fast path: usually every lane is quiet, or steered to and attended.
+  const open = openLanes(state, steeredLanes(steering), unattended);
   if (open.length === 0) return [];
   const restarting = ownWorkers(serving)
     .filter(({ life }) => life.name !== 'ended' && !(life.name === 'up' && life.hung))
@@ -33,11 +36,14 @@ function lanesToAttend(state: State, steering: Steering): number[] {
   return open.filter((lane) => !theirs.has(lane) && !attended.has(lane));
 }
 
-/** Lanes that are neither quiet nor steered to. Called at every step, with several lanes for each worker. */
-function openLanes(state: State, steered: ReadonlySet<number>): number[] {
+/**
+ * Lanes that are not quiet, and whose workers do not accept if they are steered to. Called at every step, with several
+ * lanes for each worker.
+ */
+function openLanes(state: State, steered: ReadonlySet<number>, unattended: ReadonlySet<number>): number[] {
   const open: number[] = [];
   for (let lane = 0; lane < state.lanes.length; lane += 1) {
-    if (!steered.has(lane) && !isQuiet(state, lane)) open.push(lane);
+    if ((!steered.has(lane) || unattended.has(lane)) && !isQuiet(state, lane)) open.push(lane);
   }
   return open;
 }

@@ -280,8 +280,25 @@ function stallWatches(state: State, generation: Generation): StallWatch[] {
   return generation.workers.flatMap((worker) => {
     const { index, incarnation, life } = worker;
     if (life.name !== 'up' || life.killed || !isWatched(state, generation, worker)) return [];
-    return [{ generation: generation.id, worker: index, incarnation, hung: life.hung }];
+    const shared = life.hung && sharesSockets(state, generation, worker);
+    return [{ generation: generation.id, worker: index, incarnation, hung: life.hung, shared }];
   });
+}
+
+/**
+ * Whether another worker accepts, or soon will, from sockets of this worker: it has the same lane. On a Unix listener a
+ * rescue worker of the generation's first lane does, too.
+ */
+function sharesSockets({ generations }: State, { firstLane }: Generation, worker: Worker): boolean {
+  const { lane } = worker;
+  return generations.some(({ workers }) =>
+    workers.some(
+      (other) =>
+        other !== worker &&
+        ['spawning', 'up', 'stopping'].includes(other.life.name) &&
+        (other.lane === lane || (other.rescue && other.lane === firstLane)),
+    ),
+  );
 }
 
 /** Workers that clients may reach, now or after a rollback, and rescue workers. */

@@ -10,8 +10,11 @@ export interface WorkerKey {
   readonly incarnation: number;
 }
 
-/** A worker that is watched for hanging. `hung`: it is hung, and is watched for accepting again. */
-export type StallWatch = WorkerKey & { readonly hung: boolean };
+/**
+ * A worker that is watched for hanging. `hung`: it is hung, and is watched for accepting again. `shared`: another worker
+ * accepts from its sockets meanwhile.
+ */
+export type StallWatch = WorkerKey & { readonly hung: boolean; readonly shared: boolean };
 
 /** All events that the core handles. `at`: monotonic milliseconds, never less than that of the event before. */
 export type Event = { readonly at: number } & (
@@ -49,7 +52,7 @@ export type Event = { readonly at: number } & (
   | ({ readonly type: 'drain_report'; readonly queued: number; readonly busy: number } & WorkerKey)
   /** Connections wait in its lane, and it has accepted none for `stall`. */
   | ({ readonly type: 'stalled' } & WorkerKey)
-  /** A `stalled` worker has accepted the connections that waited for it. */
+  /** A `stalled` worker accepts connections again. */
   | ({ readonly type: 'recovered' } & WorkerKey)
   /** The memory of its processes has stayed above `max_memory`. Repeated while that is so. Bytes. */
   | ({ readonly type: 'memory_exceeded'; readonly bytes: number } & WorkerKey)

@@ -121,10 +121,10 @@ function completed(state: State, verdict: Verdict): Verdict {
   return { ...verdict, label, down: verdict.incumbent === null ? null : outage(state) };
 }
 
-/** null where a worker of the incumbent serves. */
+/** null where a worker of the incumbent, or a rescue worker in its place, serves. */
 function outage(state: State): Verdict['down'] {
   const health = healthOf(state);
-  if (health.serving > 0 || health.workers === 0) return null;
+  if (health.serving > 0 || health.rescued || health.workers === 0) return null;
   const { nextStart } = health;
   return { retryIn: nextStart === null ? null : Math.max(0, nextStart - state.now) };
 }

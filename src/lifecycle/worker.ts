@@ -41,7 +41,7 @@ export interface Worker {
   index: number;
   /** The lane it accepts from. */
   lane: number;
-  /** A rescue worker: only serves the queue of a lane that another generation's worker left behind. */
+  /** A rescue worker: serves a lane whose own worker has exited or is hung. */
   rescue: boolean;
   membership: Membership;
   /** Counts the starts of this worker; identifies one of its successive processes. */

@@ -92,7 +92,7 @@ export function messageOf(fact: Fact): string {
     case 'idle_connections_ended':
       return 'idle connections ended';
     case 'lane_relieved':
-      return 'a connection waits in a lane without a worker: zero starts a rescue worker';
+      return 'a connection waits in a lane from which no worker accepts: zero starts a rescue worker';
     case 'generation_rolled_back':
       return 'generation failed after its promotion: the previous generation serves again';
     case 'executable_kept':

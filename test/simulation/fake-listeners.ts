@@ -12,7 +12,7 @@ import type {
   NamedForeignSocket,
 } from '../../src/listeners/listeners.ts';
 import { type Faults, listenerError } from './faults.ts';
-import { LISTENERS, type Network } from './network.ts';
+import { type Connection, LISTENERS, type Network } from './network.ts';
 
 const ADDRESS: SocketAddress = { family: 'inet', host: '127.0.0.1', port: 80 };
 
@@ -44,8 +44,6 @@ interface LaneWatch {
 export class FakeListeners implements Listeners {
   /** The number of held acquisitions. */
   held = 0;
-  /** Open test connections. */
-  probes = 0;
   /** Sockets on steered addresses that are not lanes. */
   foreign: readonly NamedForeignSocket[] = [];
   /** Every listener has performed the last steering change. */
@@ -58,6 +56,8 @@ export class FakeListeners implements Listeners {
   readonly unread = new Set<number>();
   /** Steering changes that only some of the listeners have performed. */
   halfSteered = 0;
+  /** Open test connections. */
+  readonly #probes = new Set<Connection>();
   readonly #network: Network;
   readonly #faults: Faults | null;
   readonly #watches = new Set<LaneWatch>();
@@ -100,7 +100,7 @@ export class FakeListeners implements Listeners {
   /** The supervisor has died: the sockets stay open, and their watches end. */
   crash(): void {
     this.held = 0;
-    this.probes = 0;
+    this.#probes.clear();
     // The last change is unknown until the next one.
     this.isSteered = false;
     this.#watches.clear();
@@ -162,9 +162,8 @@ export class FakeListeners implements Listeners {
 
   openProbe(_acquired: Acquired, listener: string, lane: number): Probe {
     this.#faults?.checkListener('openProbe', listener);
-    this.probes += 1;
     const connection = this.#network.probe(listener, lane);
-    let open = true;
+    this.#probes.add(connection);
     return {
       listener,
       lane,
@@ -172,12 +171,20 @@ export class FakeListeners implements Listeners {
       local: ADDRESS,
       remote: ADDRESS,
       accepted: () => (connection.by === null ? 'waiting' : 'accepted'),
+      acceptedInode: () => (connection.by === null ? null : connection.inode),
       socket: () => Promise.reject(new Error('a fake test connection has no socket')),
-      close: () => {
-        if (open) this.probes -= 1;
-        open = false;
-      },
+      close: () => this.#probes.delete(connection),
     };
+  }
+
+  /** The number of open test connections. */
+  get probes(): number {
+    return this.#probes.size;
+  }
+
+  /** The inodes of the test connections that a process has accepted and not closed. */
+  socketsOf(pid: number): number[] {
+    return [...this.#probes].filter(({ by }) => by?.pid === pid).map(({ inode }) => inode);
   }
 
   watchLane(lane: number, _isShared: boolean, onQueued: () => void): { close(): void } {

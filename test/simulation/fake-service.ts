@@ -54,7 +54,8 @@ export class FakeService implements Acceptor {
   readonly spawnedPid: number;
   alive = true;
   accepting = false;
-  hung = false;
+  /** Since when it accepts nothing; null: it accepts. */
+  hungSince: number | null = null;
   /** It exceeds its memory limit. */
   leaks = false;
   /** It fails its liveness check. */
@@ -86,6 +87,10 @@ export class FakeService implements Acceptor {
     this.#plan();
   }
 
+  get hung(): boolean {
+    return this.hungSince !== null;
+  }
+
   get pid(): number {
     return this.process.pid;
   }
@@ -106,13 +111,13 @@ export class FakeService implements Acceptor {
 
   #plan(): void {
     const { behaviour } = this;
-    const { random, changes, network } = this.#context;
+    const { random, changes, network, timers } = this.#context;
     this.process.isProtected = behaviour.protectedFrom;
     if (behaviour.accepts)
       this.#after(behaviour.acceptAfter + random.between(0, 30), () => network.begin(this));
     if (random.chance(behaviour.hangs))
       this.#after(behaviour.hangAfter, () => {
-        this.hung = true;
+        this.hungSince ??= timers.now;
       });
     if (changes.chance(behaviour.leaks))
       this.#after(behaviour.leakAfter, () => {
@@ -166,13 +171,13 @@ export class FakeService implements Acceptor {
 
   /** An uninterruptible sleep (state D): it does nothing, and receives no signal. */
   #sleep(): void {
-    const { kernel, random } = this.#context;
+    const { kernel, random, timers } = this.#context;
     const { process } = this;
     process.state = 'D';
-    const wasHung = this.hung;
-    this.hung = true;
+    const before = this.hungSince;
+    this.hungSince ??= timers.now;
     this.#after(random.pick([500, 8_000, 40_000]), () => {
-      this.hung = wasHung;
+      this.hungSince = before;
       kernel.processes.wake(process);
       if (this.alive && this.accepting) this.#context.network.begin(this);
     });

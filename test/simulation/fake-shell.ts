@@ -77,6 +77,7 @@ export class FakeShell {
       incarnation: 0,
       lane,
       rescue: false,
+      pid: 1,
       alive: true,
       accepting: true,
       hung: false,

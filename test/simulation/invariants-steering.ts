@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Effect } from '../../src/lifecycle/effects.ts';
-import type { Event } from '../../src/lifecycle/events.ts';
+import type { Event, WorkerKey } from '../../src/lifecycle/events.ts';
 import { ownWorkers } from '../../src/lifecycle/generation.ts';
 import { isAdopted, TAKEN_LANE } from '../../src/lifecycle/lane.ts';
 import { candidateOf, generationOf, type State, workerOf } from '../../src/lifecycle/state.ts';
@@ -152,6 +152,22 @@ export function noSecondRescueWorker({ state, services, books }: World, effects:
   }
 }
 
+/** Whether the core knows that the worker accepts nothing, and does not expect its exit. */
+function isKnownAsHung(state: State, key: WorkerKey): boolean {
+  const found = workerOf(state, key);
+  const isIncumbents = found?.generation.id === state.incumbent;
+  const life = found?.worker.life;
+  return isIncumbents && life?.name === 'up' && life.hung && !life.killed;
+}
+
+/** A hung worker is reported as recovered only if it accepts. It may be hung again before the report. */
+export function onlyWhoAcceptsHasRecovered(world: World, event: Event): void {
+  if (event.type !== 'recovered') return;
+  const process = world.find(event);
+  const since = process?.hungSince ?? null;
+  assert.ok(since === null || world.clock - since <= 2_000, 'a hung worker is reported as recovered');
+}
+
 /** Every lane with a queue has a process that accepts from it, or is about to. */
 export function noQueueWithoutSomebody(world: World): void {
   const { state, network } = world;
@@ -165,7 +181,10 @@ export function noQueueWithoutSomebody(world: World): void {
   for (const lane of network.lanes()) {
     if (network.waiting(lane) === 0) continue;
     const alive = world.services.some(
-      (process) => process.lane === lane && (process.alive || !world.books.exited.has(nameOf(process))),
+      (process) =>
+        process.lane === lane &&
+        (process.alive || !world.books.exited.has(nameOf(process))) &&
+        !isKnownAsHung(state, process),
     );
     const coming = state.generations.some(({ workers }) =>
       workers.some((worker) => worker.lane === lane && ['spawning', 'backoff'].includes(worker.life.name)),

@@ -18,6 +18,7 @@ import {
   noQueueWithoutSomebody,
   noSecondRescueWorker,
   onlyReadyIsPromoted,
+  onlyWhoAcceptsHasRecovered,
   publicConnectionsGoToWhoMayHaveThem,
   stepsEndAfterACheck,
   takenLaneIsNobodys,
@@ -47,7 +48,10 @@ export function checkInvariants(world: World, step: Step): void {
   remainsGetTheirTime(world, effects);
   oneHandoverAtATime(before, state, effects);
   publicConnectionsGoToWhoMayHaveThem(world);
-  for (const one of eventsOf(event)) failedCanaryIsUnsteered(world, one);
+  for (const one of eventsOf(event)) {
+    failedCanaryIsUnsteered(world, one);
+    onlyWhoAcceptsHasRecovered(world, one);
+  }
   stepsEndAfterACheck(world, step);
   noQueueWithoutSomebody(world);
   noSecondRescueWorker(world, effects);

@@ -77,6 +77,11 @@ export class Life {
       table: this.#table,
       listeners: world.listeners,
       connections: new FakeConnections({ faults, wake, busy: (key) => world.find(key)?.open.size ?? 0 }),
+      socketsOf: async (pids) => {
+        wake();
+        faults.check('readConnections', 'descriptors');
+        return pids.map((pid) => world.listeners.socketsOf(pid));
+      },
       memory: fakeMemory({ faults, wake, services: world.services }),
       runCommand: () => (request) => this.#verify.run(request),
       runtimeDirectory: '/run/zero/simulated',

@@ -245,6 +245,27 @@ export const mutants: Record<string, Mutant> = {
       effects.map((effect) => (effect.type === 'attend' ? { ...effect, lanes: [] } : effect)),
     ),
   },
+  'watches no lane of a hung worker that is steered to': {
+    caught: /has a queue, and no process accepts from it/,
+    step: after((effects, state) => {
+      const steered = new Set(state.demands.steering?.main ?? []);
+      return effects.map((effect) =>
+        effect.type === 'attend'
+          ? { ...effect, lanes: effect.lanes.filter((lane) => !steered.has(lane)) }
+          : effect,
+      );
+    }),
+  },
+  'takes a connection that a rescue worker has accepted for the recovery of the hung one': {
+    caught: /a hung worker is reported as recovered/,
+    step: after((effects) =>
+      effects.map((effect) =>
+        effect.type === 'watch_stalls'
+          ? { ...effect, workers: effect.workers.map((worker) => ({ ...worker, shared: false })) }
+          : effect,
+      ),
+    ),
+  },
   'starts another rescue worker when one hangs': {
     caught: /gets a second rescue worker/,
     from: 77,

@@ -10,6 +10,8 @@ export interface Connection {
   readonly lane: number;
   /** Zero's own test connection. */
   readonly isProbe: boolean;
+  /** Of its socket once a process has accepted it. */
+  readonly inode: number;
   /** The process that has accepted it. */
   by: Acceptor | null;
 }
@@ -18,9 +20,11 @@ export interface Connection {
 export interface Acceptor extends WorkerKey {
   readonly lane: number;
   readonly rescue: boolean;
+  /** Of its main process. */
+  readonly pid: number;
   alive: boolean;
   accepting: boolean;
-  hung: boolean;
+  readonly hung: boolean;
   /** Client connections that it has accepted and not finished. */
   readonly open: Set<Connection>;
   /** Called when it has accepted a test connection. */
@@ -46,6 +50,7 @@ export class Network {
   readonly #away = new Map<number, number>();
   readonly #queues = new Map<number, Connection[]>();
   readonly #handshakes = new Map<number, number>();
+  #inodes = 0;
 
   constructor(random: Random, timers: FakeTimers) {
     this.#random = random;
@@ -89,7 +94,7 @@ export class Network {
     const lane = this.#choose(listener);
     if (lane === null) return;
     this.arrived += 1;
-    const connection = { listener, lane, isProbe: false, by: null };
+    const connection = this.#connection(listener, lane, false);
     this.#handshakes.set(lane, this.coming(lane) + 1);
     const delay = this.#random.chance(0.9) ? this.#random.between(0, 3) : this.#random.between(100, 60_000);
     this.#timers.set(delay, () => {
@@ -100,9 +105,14 @@ export class Network {
 
   /** Zero connects to one lane. */
   probe(listener: string, lane: number): Connection {
-    const connection = { listener, lane, isProbe: true, by: null };
+    const connection = this.#connection(listener, lane, true);
     this.#enqueue(connection);
     return connection;
+  }
+
+  #connection(listener: string, lane: number, isProbe: boolean): Connection {
+    this.#inodes += 1;
+    return { listener, lane, isProbe, inode: this.#inodes, by: null };
   }
 
   /** A process starts accepting from its lane. */
@@ -166,8 +176,10 @@ export class Network {
   #acceptSoon(lane: number): void {
     this.#timers.set(this.#random.between(0, 40), () => {
       const [connection] = this.queue(lane);
-      const acceptor = [...this.acceptors].find((one) => one.lane === lane && one.accepting && !one.hung);
-      if (!acceptor || !connection) return;
+      const able = [...this.acceptors].filter((one) => one.lane === lane && one.accepting && !one.hung);
+      const [first, ...others] = able;
+      if (!first || !connection) return;
+      const acceptor = others.length === 0 ? first : this.#random.pick([first, ...others]);
       this.#queues.get(lane)?.shift();
       connection.by = acceptor;
       if (connection.isProbe) acceptor.probed(connection.listener);

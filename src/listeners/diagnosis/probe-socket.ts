@@ -64,6 +64,13 @@ export function probeState(
   }
 }
 
+/** The inode of the service's end of a probe; 0: no process has it. */
+export function acceptedInode(local: InetSocketAddress, remote: InetSocketAddress): number {
+  const socket = tcpSocket(remote, local);
+  // Without the connection, the kernel reports the listening socket (inet_diag_find_one_icsk, net/ipv4/inet_diag.c).
+  return socket === null || socket.state === 'LISTEN' ? 0 : socket.inode;
+}
+
 function withoutPeer(fd: number, laneIsSound: () => boolean): ConnectionState {
   switch (peekConnection(fd)) {
     // Only a process that accepted the probe can have sent data or closed it.

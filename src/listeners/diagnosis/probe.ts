@@ -26,6 +26,11 @@ export interface Probe {
    * FIN: otherwise a service that serves one connection at a time would wait for a request that never comes.
    */
   accepted(): ProbeState;
+  /**
+   * The inode of the service's end, which shows the process that has accepted it. Null before that, and once the
+   * service has closed it. Asks the kernel and sends nothing.
+   */
+  acceptedInode(): number | null;
   /** The same connection as a Node socket, on its own descriptor. Destroy it before or after `close`. */
   socket(): Promise<Socket>;
   /** Ends the connection with FIN, even if the service has sent data. Idempotent. */
@@ -39,11 +44,13 @@ interface ProbeParts {
   readonly local: SocketAddress;
   readonly remote: SocketAddress;
   readonly look: () => ConnectionState;
+  /** The inode of the service's end; 0: no process has it. */
+  readonly inode: () => number;
   /** Closes `fd`. Called once. */
   readonly close: () => void;
 }
 
-export function makeProbe({ listener, lane, fd, local, remote, look, close }: ProbeParts): Probe {
+export function makeProbe({ listener, lane, fd, local, remote, look, inode, close }: ProbeParts): Probe {
   let state: ProbeState | null = null;
   let open = true;
   let sending = true;
@@ -65,6 +72,7 @@ export function makeProbe({ listener, lane, fd, local, remote, look, close }: Pr
       state = found === 'connecting' || found === 'queued' ? 'waiting' : found;
       return state;
     },
+    acceptedInode: () => (open ? inode() || null : null),
     async socket() {
       // Loaded here, so that a service without this kind of gate does not pay for it.
       const { Socket } = await import('node:net');

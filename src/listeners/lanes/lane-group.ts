@@ -13,7 +13,7 @@ import {
 import type { ForeignListeners, OwnSockets } from '../diagnosis/holders.ts';
 import { makeProbe, type Probe } from '../diagnosis/probe.ts';
 import { type ProbeHost, probeHost, probeTarget } from '../diagnosis/probe-host.ts';
-import { openProbeSocket, probeState } from '../diagnosis/probe-socket.ts';
+import { acceptedInode, openProbeSocket, probeState } from '../diagnosis/probe-socket.ts';
 import { ListenerError, nameAddress } from '../listener-error.ts';
 import {
   closedLanes,
@@ -171,7 +171,9 @@ export class LaneGroup implements Lanes {
       };
       this.#probes.set(fd, { local, lane });
       const look = queue.add(fd, () => probeState(fd, local, remote, () => isSound(laneFd)));
-      const probe = makeProbe({ listener: this.#config.name, lane, fd, local, remote, look, close });
+      const inode = () => acceptedInode(local, remote);
+      const { name: listener } = this.#config;
+      const probe = makeProbe({ listener, lane, fd, local, remote, look, inode, close });
       try {
         this.#attach();
         connectSocket(fd, remote);

@@ -169,6 +169,7 @@ export class UnixLanes implements Lanes {
       local: { family: 'unix', path: '' },
       remote,
       look,
+      inode: () => unixSocket(inodeOf(client))?.peer ?? 0,
       close: () => queue.retire(client),
     });
   }

@@ -19,7 +19,7 @@ import { LivenessWatcher } from './liveness-watcher.ts';
 import { type MemoryReader, MemoryWatcher } from './memory-watcher.ts';
 import { Performer, type PerformerContext } from './perform.ts';
 import type { Prepared } from './prepare.ts';
-import { StallWatcher } from './stall-watcher.ts';
+import { type StallContext, StallWatcher } from './stall-watcher.ts';
 import { VerifyWatcher } from './verify-watcher.ts';
 
 /**
@@ -35,6 +35,7 @@ export interface RunnerContext
   readonly now: () => number;
   readonly table: ProcessTable;
   readonly connections: ConnectionReader;
+  readonly socketsOf: StallContext['socketsOf'];
   readonly memory: MemoryReader;
   /** Cuts work on every listener into slices; by the clock if omitted. */
   readonly turns?: Turns;
@@ -82,7 +83,13 @@ export class Runner {
         idle: new IdleCloser({ connections: context.connections, generations, report: context.report }),
         failed: failed('read connections'),
       }),
-      stalls: new StallWatcher({ ...shared, now, failed: failed('watch for hung workers') }),
+      stalls: new StallWatcher({
+        ...shared,
+        now,
+        kernel,
+        socketsOf: context.socketsOf,
+        failed: failed('watch for hung workers'),
+      }),
       memory: new MemoryWatcher({
         ...shared,
         now,

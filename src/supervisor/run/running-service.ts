@@ -6,6 +6,7 @@ import type { ExitStatus, Fact } from '../../lifecycle/facts.ts';
 import { type State, servingGeneration } from '../../lifecycle/state.ts';
 import { type Kernel, linux } from '../../linux/kernel.ts';
 import { processMemory } from '../../linux/process-usage.ts';
+import { socketInodes } from '../../linux/socket-inodes.ts';
 import type { PassedSockets } from '../../listeners/binding/passed-sockets.ts';
 import type { ListenerSet } from '../../listeners/listener-set.ts';
 import { WorkerConnections } from '../../workers/processes/connections.ts';
@@ -274,6 +275,7 @@ export class RunningService {
       boundary,
       report: (fact) => observation.report(fact),
       connections: new WorkerConnections(() => placesOf(listeners.snapshot())),
+      socketsOf: socketInodes,
       memory: processMemory,
       runCommand: (prepared) => gateCommand(prepared, this.commands),
       runtimeDirectory: instance.runtimeDirectory,

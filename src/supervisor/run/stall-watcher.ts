@@ -2,17 +2,14 @@ import type { StallWatch, WorkerKey } from '../../lifecycle/events.ts';
 import type { Probe } from '../../listeners/diagnosis/probe.ts';
 import { isRefusal } from '../../listeners/listener-error.ts';
 import type { Listeners } from '../../listeners/listeners.ts';
-import type { Timers } from '../../readiness/index.ts';
 import type { Happening } from './engine.ts';
-import type { Generations } from './generations.ts';
+import { type RecoveryContext, RecoveryLook } from './recovery-look.ts';
 
 /** Milliseconds between checks of a queue in which connections were seen. */
 const INTERVAL = 1_000;
 
-export interface StallContext {
-  readonly generations: Generations;
+export interface StallContext extends RecoveryContext {
   readonly listeners: Listeners;
-  readonly timers: Timers;
   readonly now: () => number;
   readonly post: (happening: Happening) => void;
   readonly failed: (error: unknown) => void;
@@ -32,6 +29,12 @@ interface Suspicion {
   probes: Probe[];
   /** The worker was reported as hung and has not accepted its probes since. */
   hung: boolean;
+  /** Another worker accepts from its sockets, too: an accepted probe proves nothing about this worker. */
+  shared: boolean;
+  /** Finds out who accepts: of a hung worker whose sockets are shared. */
+  look: RecoveryLook | null;
+  /** The listeners on which it has accepted a probe since it was reported as hung. */
+  readonly recovered: Set<string>;
   /** Calls back when a connection arrives in the lane; null while the queue is checked at intervals instead. */
   arrival: { close(): void } | null;
 }
@@ -40,7 +43,7 @@ interface Suspicion {
  * Detects hung workers, and their recovery. A queue that is not empty proves little: a busy service has one, too. zero
  * therefore queues a connection of its own behind the waiting ones. The worker is hung when it does not accept this
  * probe in time. zero checks a queue only after a connection has arrived, so the supervisor of an idle service does not
- * wake up.
+ * wake up. While a rescue worker accepts from the sockets of a hung one, zero looks which of them has accepted.
  */
 export class StallWatcher {
   readonly #context: StallContext;
@@ -56,12 +59,18 @@ export class StallWatcher {
   keep(workers: readonly StallWatch[]): void {
     const before = this.#suspicions;
     this.#suspicions = new Map(
-      workers.map(({ hung, ...key }) => {
+      workers.map(({ hung, shared, ...key }) => {
         const name = `${key.generation}.${key.worker}.${key.incarnation}`;
-        return [name, before.get(name) ?? { key, since: null, probes: [], hung, arrival: null }];
+        return [name, before.get(name) ?? newSuspicion(key, hung, shared)];
       }),
     );
     for (const [name, suspicion] of before) if (!this.#suspicions.has(name)) clear(suspicion);
+    for (const [index, suspicion] of [...this.#suspicions.values()].entries()) {
+      const shared = workers[index]?.shared === true;
+      // Both may accept a probe that was opened before.
+      if (suspicion.shared !== shared) clear(suspicion);
+      suspicion.shared = shared;
+    }
     for (const [name, suspicion] of this.#suspicions) if (!before.has(name)) this.#rest(suspicion);
     this.#arm();
   }
@@ -110,10 +119,9 @@ export class StallWatcher {
       this.#look(suspicion);
       this.#broken = false;
     } catch (error) {
-      // A failed reading does not prove that a worker is hung. Reported once, until a reading succeeds.
+      // A failed reading does not prove that a worker is hung.
       if (!suspicion.hung) clear(suspicion);
-      if (!this.#broken) this.#context.failed(error);
-      this.#broken = true;
+      this.#report(error);
     }
   }
 
@@ -123,16 +131,22 @@ export class StallWatcher {
     const lane = generations.find(key)?.post.lane;
     const stall = generations.prepared(key.generation)?.settings.handover.stall;
     if (lane === undefined || stall === undefined) return;
-    if (suspicion.since === null && !suspicion.hung) {
+    if (suspicion.hung && suspicion.shared) {
+      suspicion.look ??= this.#lookForOwner(suspicion, lane);
+    } else if (suspicion.since === null && !suspicion.hung) {
       if (listeners.queued(lane) > 0) suspicion.since = now();
       else this.#rest(suspicion);
     } else if (suspicion.probes.length === 0) {
       // The queue was not empty a second ago either.
-      if (suspicion.hung || listeners.queued(lane) > 0) suspicion.probes = this.#openProbes(key, lane);
-      else this.#rest(suspicion);
+      if (!suspicion.hung && listeners.queued(lane) === 0) {
+        this.#rest(suspicion);
+        return;
+      }
+      suspicion.probes = this.#openProbes(key, lane);
+      // Answered at once, so that the worker does not wait for a request until the next check.
+      for (const probe of suspicion.probes) probe.accepted();
     } else if (suspicion.probes.every((probe) => probe.accepted() !== 'waiting')) {
-      if (suspicion.hung) post({ type: 'recovered', ...key });
-      suspicion.hung = false;
+      this.#recover(suspicion);
       this.#rest(suspicion);
     } else if (now() - (suspicion.since ?? 0) >= stall) {
       // Reported again while the worker is hung, so that zero sends a failed signal again.
@@ -142,30 +156,63 @@ export class StallWatcher {
     }
   }
 
-  /** Opens a probe on every possible listener. An address that this machine does not have accepts none. */
-  #openProbes(key: WorkerKey, lane: number): Probe[] {
+  /** The worker has recovered once it has accepted a probe on every listener. */
+  #lookForOwner(suspicion: Suspicion, lane: number): RecoveryLook {
+    const { key, recovered } = suspicion;
+    const probes = this.#openProbes(key, lane, recovered);
+    const done = (listeners: readonly string[]) => {
+      suspicion.look = null;
+      for (const listener of listeners) recovered.add(listener);
+      if (recovered.size > 0 && probes.every(({ listener }) => recovered.has(listener)))
+        this.#recover(suspicion);
+    };
+    return new RecoveryLook(this.#context, key, probes, done, (error) => {
+      suspicion.look = null;
+      this.#report(error);
+    });
+  }
+
+  #recover(suspicion: Suspicion): void {
+    if (suspicion.hung) this.#context.post({ type: 'recovered', ...suspicion.key });
+    suspicion.hung = false;
+    suspicion.recovered.clear();
+  }
+
+  /**
+   * Opens a probe on every possible listener. An address that this machine does not have accepts none.
+   * @param without listeners that are left out
+   */
+  #openProbes(key: WorkerKey, lane: number, without: ReadonlySet<string> = new Set()): Probe[] {
     const { generations, listeners } = this.#context;
     const acquired = generations.prepared(key.generation)?.acquired;
-    const steered = acquired?.listeners.filter((listener) => listener.steered) ?? [];
+    const steered = acquired?.listeners.filter(({ steered, name }) => steered && !without.has(name)) ?? [];
     return steered.flatMap(({ name }) => {
       try {
-        if (!acquired) return [];
-        const probe = listeners.openProbe(acquired, name, lane);
-        // Answered at once, so that the worker does not wait for a request until the next check.
-        probe.accepted();
-        return [probe];
+        return acquired ? [listeners.openProbe(acquired, name, lane)] : [];
       } catch (error) {
         if (!isRefusal(error)) throw error;
         return [];
       }
     });
   }
+
+  /** Reported once, until a reading succeeds. */
+  #report(error: unknown): void {
+    if (!this.#broken) this.#context.failed(error);
+    this.#broken = true;
+  }
+}
+
+function newSuspicion(key: WorkerKey, hung: boolean, shared: boolean): Suspicion {
+  return { key, since: null, probes: [], hung, shared, look: null, recovered: new Set(), arrival: null };
 }
 
 function clear(suspicion: Suspicion): void {
   for (const probe of suspicion.probes) probe.close();
   suspicion.arrival?.close();
   suspicion.arrival = null;
+  suspicion.look?.close();
+  suspicion.look = null;
   suspicion.probes = [];
   suspicion.since = null;
 }

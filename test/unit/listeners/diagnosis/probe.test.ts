@@ -7,6 +7,7 @@ import {
   acceptSocket,
   closeFd,
   connectSocket,
+  inodeOf,
   openSocket,
   setOption,
 } from '../../../../src/linux/sockets.ts';
@@ -37,11 +38,14 @@ for (const [name, address] of [
     assert.deepEqual(tally(http, [0], 200, { host }), [200]);
     for (const probe of probes) {
       assert.equal(probe.accepted(), 'waiting');
+      assert.equal(probe.acceptedInode(), null);
       const accepted = acceptSocket(http.fdOf(probe.lane));
       assert.ok(accepted, `lane ${probe.lane}`);
       assert.deepEqual(accepted.peer, probe.local);
       assert.equal(probe.accepted(), 'accepted');
+      assert.equal(probe.acceptedInode(), inodeOf(accepted.fd));
       closeFd(accepted.fd);
+      assert.equal(probe.acceptedInode(), null);
       probe.close();
       probe.close();
     }

@@ -221,11 +221,14 @@ test('probes reach their lane, and report their acceptance', async (t) => {
   const probe = set.openProbe(acquired, 'app', 1);
   t.after(() => probe.close());
   assert.equal(probe.accepted(), 'waiting');
+  assert.equal(probe.acceptedInode(), null);
   assert.equal(laneOf(app, path, [0, 2]), 0);
   const accepted = acceptSocket(app.fdOf(1));
   assert.ok(accepted);
   assert.equal(probe.accepted(), 'accepted');
+  assert.equal(probe.acceptedInode(), inodeOf(accepted.fd));
   closeFd(accepted.fd);
+  assert.equal(probe.acceptedInode(), null);
   assert.equal(probe.accepted(), 'accepted');
   const quick = set.openProbe(acquired, 'app', 1);
   t.after(() => quick.close());

@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { healthOf } from '../../../src/lifecycle/service-state.ts';
+import { type Changes, type Story, serving } from './story.ts';
+
+/** The worker accepts nothing, and a connection waits in its lane. */
+function hang(story: Story, worker: number, lane: number): void {
+  story.tell({ type: 'stalled', generation: 1, worker, incarnation: 1 });
+  if (story.state.demands.attend.lanes.includes(lane)) story.tell({ type: 'lane_queued', lane });
+}
+
+function rescued(changes: Changes = {}): Story {
+  const story = serving(changes);
+  hang(story, 0, 0);
+  const [order] = story.take('spawn');
+  assert.deepEqual([order?.worker, order?.lane, order?.rescue], [1, 0, true]);
+  story.tell({ type: 'spawned', pid: 200, generation: 1, worker: 1, incarnation: 1 });
+  return story;
+}
+
+const recover = (story: Story) => story.tell({ type: 'recovered', generation: 1, worker: 0, incarnation: 1 });
+
+describe('the only worker, hung', () => {
+  it('gets a rescue worker on its lane, to which zero still steers', () => {
+    const story = rescued();
+    assert.deepEqual(story.state.demands.steering?.main, [0]);
+    assert.deepEqual(story.state.demands.attend.lanes, []);
+    assert.deepEqual([healthOf(story.state).state, healthOf(story.state).serving], ['degraded', 0]);
+  });
+
+  it('is watched as one that shares its sockets until the rescue worker has exited', () => {
+    const story = rescued();
+    const watched = () => story.state.demands.stalls.find(({ worker }) => worker === 0);
+    assert.deepEqual([watched()?.hung, watched()?.shared], [true, true]);
+    story.tell({
+      type: 'exited',
+      generation: 1,
+      worker: 1,
+      incarnation: 1,
+      exit: { kind: 'exited', code: 1 },
+      usage: null,
+      leftovers: 0,
+      output: [],
+      explained: null,
+    });
+    assert.deepEqual([watched()?.hung, watched()?.shared], [true, false]);
+  });
+
+  it('takes over from the rescue worker once it accepts again', () => {
+    const story = rescued();
+    recover(story);
+    assert.equal(healthOf(story.state).state, 'up');
+    story.pass(1_000);
+    story.tell({ type: 'drain_report', generation: 1, worker: 1, incarnation: 1, queued: 0, busy: 0 });
+    assert.deepEqual(
+      story.take('signal').map(({ worker, signal }) => [worker, signal]),
+      [[1, 'SIGTERM']],
+    );
+  });
+
+  it('gets none if it is killed and restarted', () => {
+    const restart = {
+      policy: 'always',
+      initial: 100,
+      factor: 2,
+      max: 30_000,
+      resetAfter: 60_000,
+      onStall: true,
+      maxMemory: null,
+    } as const;
+    const story = serving({ restart });
+    story.tell({ type: 'stalled', generation: 1, worker: 0, incarnation: 1 });
+    assert.deepEqual(story.state.demands.attend.lanes, []);
+    assert.equal(story.take('kill').length, 1);
+  });
+
+  it('gets one if the kernel refuses to kill it', () => {
+    const restart = {
+      policy: 'always',
+      initial: 100,
+      factor: 2,
+      max: 30_000,
+      resetAfter: 60_000,
+      onStall: true,
+      maxMemory: null,
+    } as const;
+    const story = serving({ restart });
+    story.refuses = ({ type }) => (type === 'kill' ? 'EPERM' : null);
+    hang(story, 0, 0);
+    assert.deepEqual(
+      story.take('spawn').map(({ lane, rescue }) => [lane, rescue]),
+      [[0, true]],
+    );
+  });
+});
+
+describe('two workers', () => {
+  it('get a rescue worker each if both are hung', () => {
+    const story = serving({ workers: 2 });
+    hang(story, 0, 0);
+    hang(story, 1, 1);
+    assert.deepEqual(story.state.demands.steering?.main, [0, 1]);
+    // The first one was not steered to when the second one hung.
+    if (story.state.demands.attend.lanes.includes(0)) story.tell({ type: 'lane_queued', lane: 0 });
+    assert.deepEqual(
+      story.take('spawn').map(({ lane, rescue }) => [lane, rescue]),
+      [
+        [0, true],
+        [1, true],
+      ],
+    );
+  });
+
+  it('get none while one of them accepts, unless a connection waits for the other one', () => {
+    const story = serving({ workers: 2 });
+    story.tell({ type: 'stalled', generation: 1, worker: 0, incarnation: 1 });
+    assert.deepEqual(story.state.demands.steering?.main, [1]);
+    assert.deepEqual(story.take('spawn'), []);
+    story.tell({ type: 'lane_queued', lane: 0 });
+    assert.deepEqual(
+      story.take('spawn').map(({ lane }) => lane),
+      [0],
+    );
+  });
+});
