@@ -165,7 +165,8 @@ function number(value: number): string {
   return value >= 1_000 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
 }
 
-/** One line for the terminal. */
+/** One line for the terminal, which begins with the subject if several are measured. */
 export function summary(figure: Figure): string {
-  return row(figure, '').replace(/^\| | \|\s*\|$/g, '');
+  const line = row(figure, '').replace(/^\| | \|\s*\|$/g, '');
+  return figure.column === undefined ? line : `${figure.column}: ${line}`;
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Figure } from '../../../bench/figures.ts';
-import { comparison } from '../../../bench/report.ts';
+import { comparison, summary } from '../../../bench/report.ts';
 
 const figure = (name: string, column: string, values: readonly number[]): Figure => ({
   name,
@@ -29,4 +29,12 @@ test('figures without a column are omitted from the table', () => {
   const { column, ...plain } = figure('start', 'a', [1]);
   assert.equal(column, 'a');
   assert.deepEqual(comparison([plain]), []);
+});
+
+test('a line for the terminal begins with the column of the figure', () => {
+  const inColumn = figure('start', 'a', [1]);
+  const { column, ...plain } = inColumn;
+  assert.equal(column, 'a');
+  assert.equal(summary(inColumn), 'a: start |  | 1 ms | 1..1 | 1 | ');
+  assert.equal(summary(plain), 'start |  | 1 ms | 1..1 | 1 | ');
 });
