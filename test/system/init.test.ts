@@ -78,6 +78,13 @@ async function nextMessages(fd: number): Promise<string[]> {
   return received(fd);
 }
 
+/** Waits for that many messages in total. zero writes a fact to its log before it sends the message about it. */
+async function messages(fd: number, count: number): Promise<string[]> {
+  const all = received(fd);
+  while (all.length < count) all.push(...(await nextMessages(fd)));
+  return all;
+}
+
 function notifySocket(scope: Scope): { path: string; fd: number } {
   const path = join(temporaryFolder(scope), 'notify');
   const fd = createDatagramSocket(path);
@@ -120,17 +127,17 @@ describe('the service manager that started zero', () => {
       const { path, fd } = notifySocket(t);
       const { zero, puppets } = await startPuppetService(t, {}, { environment: { NOTIFY_SOCKET: path } });
       const waiting = await puppets.next();
-      assert.deepEqual(received(fd), [`${EXTEND}\nSTATUS=handover 1: starting`]);
+      assert.deepEqual(await messages(fd, 1), [`${EXTEND}\nSTATUS=handover 1: starting`]);
       await waiting.listen({ name: 'http' });
       await waiting.write(10, 'ready\n');
       await zero.fact('handover_finished', { outcome: 'promoted' });
-      assert.deepEqual(received(fd), ['READY=1\nSTATUS=generation 1 serves']);
+      assert.deepEqual(await messages(fd, 1), ['READY=1\nSTATUS=generation 1 serves']);
       await waiting.notify('STATUS=of the service');
       const sentAt = monotonicMicroseconds();
       zero.signal('SIGHUP');
       await nextReady(puppets);
       await zero.fact('generation_gone', { generation: 1 });
-      const [begun = '', ...steps] = received(fd);
+      const [begun = '', ...steps] = await messages(fd, 3);
       const [, startedAt] =
         /^RELOADING=1\nMONOTONIC_USEC=(\d+)\nEXTEND_TIMEOUT_USEC=30000000\nSTATUS=generation 1 serves; handover 2: resolving$/.exec(
           begun,
@@ -152,11 +159,15 @@ describe('the service manager that started zero', () => {
     const { zero, puppets } = await startPuppetService(t, {}, { environment: { NOTIFY_SOCKET: path } });
     await nextReady(puppets);
     await zero.fact('handover_finished', { outcome: 'promoted' });
+    assert.equal((await messages(fd, 2)).at(-1), 'READY=1\nSTATUS=generation 1 serves');
     zero.signal('SIGHUP');
     const candidate = await puppets.next();
     await candidate.exit(1);
     await zero.fact('handover_finished', { handover: 2 });
-    assert.equal(received(fd).at(-1), 'READY=1\nSTATUS=generation 1 serves; handover 2: rolled back');
+    assert.deepEqual((await messages(fd, 3)).slice(1), [
+      'STATUS=generation 1 serves; handover 2: starting',
+      'READY=1\nSTATUS=generation 1 serves; handover 2: rolled back',
+    ]);
   });
 
   it('gets WATCHDOG=1 while zero runs', DEADLINE, async (t) => {
