@@ -118,7 +118,8 @@ describe('a candidate is rolled back, and the incumbent is unaffected, when it',
 
   it('does not exit when it is asked to stop', DEADLINE, async (t) => {
     const service = await startServing(t);
-    service.rewrite({ options: { shutdown_timeout: '100ms' } });
+    // Time in which the candidate reports its signal.
+    service.rewrite({ options: { shutdown_timeout: '2s' } });
     service.reload();
     const candidate = await service.puppets.next();
     await candidate.onSignal('SIGTERM', 'report');
@@ -126,7 +127,7 @@ describe('a candidate is rolled back, and the incumbent is unaffected, when it',
     await candidate.event('signal', { signal: 'SIGTERM' });
     await rolledBack(service);
     const { reason } = await service.zero.fact('worker_killed', { pid: candidate.pid });
-    assert.equal(reason, 'it did not stop within 100ms');
+    assert.equal(reason, 'it did not stop within 2s');
     await assertUntouched(service, service.incumbent);
   });
 

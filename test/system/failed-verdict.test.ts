@@ -11,6 +11,8 @@ import { type Scope, temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE } from '../support/zero.ts';
 
 const QUICK = { settle: '200ms', drain_timeout: '1s' };
+/** Until then a candidate has started, and done what the test asks it for. */
+const DEADLINE_OF_CALLER = '5s';
 
 /** A failing health check of the candidate. */
 async function startUnhealthy(scope: Scope): Promise<string> {
@@ -29,7 +31,7 @@ describe('zero reload --timeout shows why the candidate was not ready:', () => {
       const { zero, puppets, incumbent } = service;
       const http = { address: await startUnhealthy(t), path: '/healthz', interval: '50ms' };
       service.rewrite({ handover: QUICK, runtime: { workers: 2 }, readiness: { http } });
-      const reloading = startCommand(t, zero, ['reload', '--timeout', '3s']);
+      const reloading = startCommand(t, zero, ['reload', '--timeout', DEADLINE_OF_CALLER]);
       const candidates = [await puppets.next(), await puppets.next()];
       const first = candidates.find(({ environment }) =>
         environment.some((entry) => `${entry}` === 'ZERO_WORKER=0'),
@@ -40,9 +42,9 @@ describe('zero reload --timeout shows why the candidate was not ready:', () => {
       assert.deepEqual([code, stdout], [11, '']);
       assert.match(
         stderr,
-        /^handover 2 timed out after 3.*: generation 1 keeps serving\n {2}step {4}timeout\n/,
+        /^handover 2 timed out after 5.*: generation 1 keeps serving\n {2}step {4}timeout\n/,
       );
-      assert.match(stderr, /^ {2}reason {2}--timeout 3s expired in step starting: worker 0 waits for /m);
+      assert.match(stderr, /^ {2}reason {2}--timeout 5s expired in step starting: worker 0 waits for /m);
       assert.match(
         stderr,
         /^ {2}gate {4}worker 0, accept: has not accepted a test connection on listener http/m,
@@ -64,7 +66,7 @@ describe('zero reload --timeout shows why the candidate was not ready:', () => {
 
   it('the same as a document', DEADLINE, async (t) => {
     const { zero, puppets } = await startServing(t, { handover: QUICK });
-    const reloading = startCommand(t, zero, ['reload', '--timeout', '1s', '--json']);
+    const reloading = startCommand(t, zero, ['reload', '--timeout', DEADLINE_OF_CALLER, '--json']);
     const candidate = await puppets.next();
     await candidate.listen({ name: 'http' });
     await candidate.write(1, 'waiting for a lock\n');
@@ -102,7 +104,7 @@ describe('a verdict that waits for a hook', () => {
     t.after(() => closeSync(gateFd));
     const hooks = { after_rollback: { run: ['sh', '-c', 'read line < "$1"', 'hook', gate] } };
     const { zero, puppets } = await startServing(t, { handover: QUICK, hooks });
-    const reloading = startCommand(t, zero, ['reload', '--timeout', '1s', '--json']);
+    const reloading = startCommand(t, zero, ['reload', '--timeout', DEADLINE_OF_CALLER, '--json']);
     const candidate = await puppets.next();
     await candidate.write(1, 'waiting for a lock\n');
     await zero.fact('generation_gone', { generation: 2 });

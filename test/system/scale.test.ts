@@ -111,9 +111,10 @@ describe('zero scale', () => {
   });
 
   it('stops waiting after --timeout: unready new workers are stopped', DEADLINE, async (t) => {
-    const { zero, puppets } = await start(t);
+    const { zero } = await start(t);
     const scaling = scale(t, zero, '2', '--timeout', '1s');
-    const late = await puppets.next();
+    // The deadline may pass before the new worker has connected to the test.
+    const late = await zero.fact('worker_spawned', { worker: 1 });
     const { code, outcome, workers } = await scaling;
     assert.deepEqual([code, outcome, workers], [11, 'timed_out', 1]);
     await zero.fact('worker_exited', { pid: late.pid });
