@@ -65,7 +65,7 @@ describe('zero adopt refuses', () => {
 
   it('a process in another network namespace', DEADLINE, async (t) => {
     if (!requireRoot(t, 'makes a network namespace')) return;
-    const child = sleeping(t, ['unshare', '--net']);
+    const child = await sleeping(t, ['unshare', '--net']);
     await refuses(t, child, /it is in another network namespace.*nsenter --target \d+ --net zero adopt/);
   });
 
@@ -102,7 +102,7 @@ describe('zero adopt refuses', () => {
   });
 
   it('a process without a listening socket', DEADLINE, async (t) => {
-    await refuses(t, sleeping(t), /it has no listening TCP or Unix stream socket/);
+    await refuses(t, await sleeping(t), /it has no listening TCP or Unix stream socket/);
   });
 
   it('a process whose child holds the socket, and reports that child', DEADLINE, async (t) => {
@@ -248,11 +248,13 @@ async function untouched(running: RunningService): Promise<void> {
   }
 }
 
-function sleeping(t: TestContext, before: readonly string[] = []): number {
-  const [program = '', ...args] = [...before, 'sleep', '60'];
-  const child = spawn(program, args, { stdio: 'ignore' });
+/** Resolves when the program in front has executed the shell. */
+async function sleeping(t: TestContext, before: readonly string[] = []): Promise<number> {
+  const [program = '', ...args] = [...before, 'sh', '-c', 'echo; exec sleep 60'];
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   assert.ok(child.pid !== undefined);
   guardProcesses(t).own(child.pid);
+  await once(child.stdout, 'data');
   return child.pid;
 }
 

@@ -17,9 +17,9 @@ import { type RawConfig, writeConfig } from '../support/zero-config.ts';
 
 const NAMESPACE = ['--pid', '--mount', '--fork', '--mount-proc', '--kill-child'];
 
-/** Exits with 42 on SIGUSR1, and with 0 on SIGTERM. */
+/** Exits with 42 on SIGUSR1, and with 0 on SIGTERM. It is ready when it has its handler. */
 const SIGNALLED =
-  "process.on('SIGUSR1', () => process.exit(42)); setInterval(() => {}, 1000); console.log('up');";
+  "process.on('SIGUSR1', () => process.exit(42)); setInterval(() => {}, 1000); require('node:fs').writeSync(10, 'up\\n');";
 
 interface Container {
   readonly folder: string;
@@ -107,7 +107,8 @@ describe('process 1 of a container', () => {
     const container = startContainer(t, temporaryFolder(t), {
       service: {
         runtime: { path: process.execPath, args: ['-e', SIGNALLED], forward_signals: ['SIGUSR1'] },
-        options: { reload_uptime: '200ms' },
+        options: { reload_uptime: '0s' },
+        readiness: { ready_fd: 10 },
         restart: { policy: 'never' },
       },
     });

@@ -232,7 +232,8 @@ describe('capabilities that zero does not have itself', () => {
 /** Resolves when the programs of the launcher have executed the service. */
 async function whenSleeping(zero: Zero): Promise<FactOf<'worker_spawned'>> {
   const spawned = await zero.fact('worker_spawned');
-  await zero.fact('generation_promoted');
+  while (!/^Name:\tsleep$/m.test(readFileSync(`/proc/${spawned.pid}/status`, 'latin1')))
+    await new Promise((resolve) => setImmediate(resolve));
   return spawned;
 }
 
