@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { processStat } from '../../src/linux/procfs.ts';
 import { socketsOf } from '../../src/linux/socket-holder.ts';
 import { command } from '../support/command.ts';
-import { identify, isRunning } from '../support/processes.ts';
+import { whenEnded } from '../support/process-end.ts';
 import { whoAnswers } from '../support/puppet-service.ts';
 import { listenQueues } from '../support/sockets.ts';
 import { keeperPid, killSupervisor, startSurvivor } from '../support/survivor.ts';
@@ -22,8 +22,7 @@ describe('the keeper', () => {
     async (t) => {
       const { zero, incumbent } = await startSurvivor(t);
       const pid = await keeperPid(zero);
-      const keeper = identify(pid);
-      assert.ok(keeper);
+      const ended = whenEnded(pid);
       assert.equal(processStat(pid)?.comm, 'zero-keeper');
       const inodes = inodesOf(await zero.address('http'));
       const held = socketsOf(pid);
@@ -33,7 +32,7 @@ describe('the keeper', () => {
       const stop = await command(t, zero, 'stop');
       assert.equal(stop.code, 0, stop.stderr);
       await incumbent.gone;
-      assert.equal(isRunning(keeper), false);
+      await ended;
       assert.deepEqual(
         readdirSync(join(zero.folder, 'run')).filter((name) => name.includes('keeper')),
         [],
