@@ -146,10 +146,9 @@ describe('the executable', () => {
       await load.whenPhaseHas(50);
       load.phase(path);
     }
-    const next = nextReady(service.puppets);
-    service.reload();
-    await next;
-    await zero.fact('handover_finished', { outcome: 'promoted' }, zero.cursor - 1);
+    const cursor = service.reload();
+    await nextReady(service.puppets);
+    await zero.fact('handover_finished', { outcome: 'promoted' }, cursor);
     assert.equal((await load.stop()).failed, 0);
   });
 });

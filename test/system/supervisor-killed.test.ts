@@ -165,12 +165,13 @@ describe('a killed supervisor', () => {
     await incumbent.exit(1);
     const second = await puppets.next();
     await zero.fact('worker_spawned', { generation: 1, worker: 0, pid: second.pid });
+    const { cursor } = zero;
     process.kill(supervisorPid(zero), 'SIGKILL');
     // No process reads the descriptor at this moment.
     await second.listen({ name: 'http' });
     await becomeReady(second);
     await zero.fact('supervisor_recovered');
-    await zero.fact('worker_ready', { generation: 1, worker: 0 }, 0);
+    await zero.fact('worker_ready', { generation: 1, worker: 0 }, cursor);
     const { generation, pid } = second;
     assert.deepEqual(await whoAnswers(await zero.address('http')), { generation, pid });
   });

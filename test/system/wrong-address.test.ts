@@ -20,9 +20,10 @@ const answer = (_, response) =>
 const reports = process.env.REPORT;
 for (const address of process.argv.slice(2)) {
   const [host, port] = address.split(':');
+  // Before it listens: zero may report the socket before the event of Node.
+  if (process.env.LISTENED) require('node:fs').writeFileSync(process.env.LISTENED, String(Date.now()));
   const server = createServer(answer).listen(Number(port), host);
   if (reports) server.on('error', () => { console.error(reports); process.exit(1); });
-  if (process.env.LISTENED) server.on('listening', () => require('node:fs').writeFileSync(process.env.LISTENED, String(Date.now())));
 }
 process.on('SIGTERM', () => process.exit(0));
 `;
