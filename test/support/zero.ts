@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { FactName } from '../../src/lifecycle/facts.ts';
 import { FactLog, type FactOf, type Match } from './fact-log.ts';
 import { type Guard, guardProcesses } from './guard.ts';
@@ -50,6 +51,7 @@ export interface Zero {
   readonly folder: string;
   /** The config file. `rewrite` changes it. */
   readonly config: string | null;
+  /** Resolves when the process has exited and everything that it wrote is in the log. */
   readonly exited: Promise<Exit>;
   /** Every fact so far. */
   readonly log: FactLog;
@@ -144,7 +146,11 @@ export function startZero(scope: Scope, options: ZeroOptions): Zero {
   const exited = new Promise<Exit>((resolve) => {
     child.once('exit', (code, signal) => {
       const exit = { code, signal };
-      resolve(exit);
+      // Node reports the exit before the last output if another child ended at the same time. One whole turn of the
+      // event loop reads all that the process has written.
+      void turn()
+        .then(() => turn())
+        .then(() => resolve(exit));
       // The last facts may still be in the pipes. A descendant that holds a pipe open would prevent their end.
       const give = setTimeout(() => closeLog(exit), 2000).unref();
       void read.then(() => {
