@@ -1,6 +1,7 @@
 import { chownSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FactOf } from './fact-log.ts';
+import { freeze } from './freeze.ts';
 import { installZero } from './installed.ts';
 import { startLoad } from './load.ts';
 import { fixture } from './paths.ts';
@@ -9,15 +10,19 @@ import { childrenOf } from './processes.ts';
 import { type PuppetSections, type PuppetService, startServing } from './puppet-service.ts';
 import { seededRandom } from './random.ts';
 import type { Scope } from './temporary.ts';
-import { startZero, type Zero } from './zero.ts';
+import { startZero, type Zero, type ZeroOptions } from './zero.ts';
 
 type Serving = Awaited<ReturnType<typeof startServing>>;
 
 /** Starts a service on a steered listener whose keeper restarts a killed supervisor. */
-export function startSurvivor(scope: Scope, sections: PuppetSections = {}): Promise<Serving> {
+export function startSurvivor(
+  scope: Scope,
+  sections: PuppetSections = {},
+  options: Pick<ZeroOptions, 'environment'> = {},
+): Promise<Serving> {
   const application = { restart_supervisor: 'always', ...sections.application };
   const handover = { settle: '100ms', drain_timeout: '1s', ...sections.handover };
-  return startServing(scope, { ...sections, application, handover }, { survives: true });
+  return startServing(scope, { ...sections, application, handover }, { ...options, survives: true });
 }
 
 /** The latest supervisor. */
@@ -51,9 +56,9 @@ interface KillOptions {
 /** Kills the supervisor and its keeper. Nothing restarts it, and only its workers hold its sockets. */
 export async function killWithKeeper({ pid, process: child, exited }: Zero): Promise<void> {
   // Stopped, so that the supervisor does not replace the keeper, and the keeper does not see its exit.
-  child.kill('SIGSTOP');
+  await freeze({ pid });
   const keepers = childrenOf(pid, 'zero-keeper');
-  for (const keeper of keepers) process.kill(keeper, 'SIGSTOP');
+  for (const keeper of keepers) await freeze({ pid: keeper });
   child.kill('SIGKILL');
   await exited;
   for (const keeper of keepers) process.kill(keeper, 'SIGKILL');

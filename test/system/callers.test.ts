@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { type Command, startCommand } from '../support/command.ts';
+import { pauseAt } from '../support/paused.ts';
 import {
   assertUntouched,
   becomeReady,
@@ -28,11 +29,25 @@ interface Answer {
 }
 
 /** Runs `zero COMMAND --json`, and waits until zero has accepted the request. */
-async function ask(scope: Scope, { zero }: PuppetService, ...args: readonly string[]): Promise<Command> {
-  const { cursor } = zero;
-  const asking = startCommand(scope, zero, [...args, '--json']);
-  await zero.fact('reload_requested', { by: `zero ${args[0]}` }, cursor);
-  return asking;
+async function ask(scope: Scope, service: PuppetService, ...args: readonly string[]): Promise<Command> {
+  return (await prepare(scope, service, ...args))();
+}
+
+/** Starts that command, which sends its request when the returned function is called. */
+async function prepare(
+  scope: Scope,
+  { zero }: PuppetService,
+  ...args: readonly string[]
+): Promise<() => Promise<Command>> {
+  const pause = pauseAt(scope, 'connect');
+  const asking = startCommand(scope, zero, [...args, '--json'], pause.environment);
+  await pause.reached();
+  return async () => {
+    const { cursor } = zero;
+    await pause.end();
+    await zero.fact('reload_requested', { by: `zero ${args[0]}` }, cursor);
+    return asking;
+  };
 }
 
 /** Sends a signal, whose request has no deadline, and waits until zero has accepted it. */
@@ -84,8 +99,9 @@ describe('each caller has its own deadline:', () => {
       async (t) => {
         const service = await startServing(t, { handover: QUICK });
         const { zero, incumbent } = service;
+        const askBehind = await prepare(t, service, 'reload', ...within(second));
         const ahead = await ask(t, service, 'reload', ...within(first));
-        const behind = await ask(t, service, 'reload', ...within(second));
+        const behind = await askBehind();
         const [early, late] = first < second ? [ahead, behind] : [behind, ahead];
         assertStillInProgress(await answer(early), SHORT, 'zero reload');
         assert.deepEqual(zero.log.all('handover_finished', { handover: 2 }), []);
@@ -117,8 +133,8 @@ describe('each caller has its own deadline:', () => {
     const service = await startServing(t, { handover: QUICK });
     const { zero, puppets } = service;
     const reloading = await ask(t, service, 'reload', ...within(SHORT));
-    const candidate = await puppets.next();
     await signal(service);
+    const candidate = await puppets.next();
     assertStillInProgress(await answer(reloading), SHORT, 'SIGHUP');
     await candidate.listen({ name: 'http' });
     await becomeReady(candidate);

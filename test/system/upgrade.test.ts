@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { command, startCommand } from '../support/command.ts';
-import { freeze } from '../support/freeze.ts';
 import { installZero } from '../support/installed.ts';
 import { startLoad } from '../support/load.ts';
 import { NODE_MAJORS, requireNode } from '../support/nodes.ts';
 import { ROOT } from '../support/paths.ts';
+import { pauseAt } from '../support/paused.ts';
 import { becomeReady, nextReady, startPuppetService, startServing } from '../support/puppet-service.ts';
 import { keeperPid, startSurvivor } from '../support/survivor.ts';
 import { type Scope, temporaryFolder } from '../support/temporary.ts';
@@ -175,27 +175,16 @@ describe('zero upgrade', () => {
 
   for (const signal of ['SIGHUP', 'SIGTERM'] as const) {
     it(`whose new program is ended by ${signal} while Node starts loses no request`, DEADLINE, async (t) => {
-      const { zero } = await startSurvivor(t);
+      const pause = pauseAt(t, 'upgrade');
+      const { zero } = await startSurvivor(t, {}, pause);
       await keeperPid(zero);
       const load = startLoad(t, { target: await zero.address('http'), clients: 4 });
       await load.whenPhaseHas(20);
       const { cursor } = zero;
       zero.signal('SIGUSR2');
-      await zero.fact('supervisor_upgrading', {}, cursor);
-      const died = zero.exited.then((exit) => exit.signal);
-      let ended: string | null = null;
-      void died.then((by) => {
-        ended = by;
-      });
-      // The new program has no signal handler yet. A signal before the exec would be a reload or a stop, so none is
-      // sent.
-      while (!readFileSync(`/proc/${zero.pid}/environ`, 'latin1').includes('ZERO_UPGRADE='))
-        await new Promise((resolve) => setImmediate(resolve));
-      while (ended === null) {
-        zero.process.kill(signal);
-        await new Promise((resolve) => setTimeout(resolve, 2));
-      }
-      assert.equal(await died, signal);
+      await pause.reached();
+      zero.signal(signal);
+      assert.equal((await zero.exited).signal, signal);
       const { by, gone } = await zero.fact('supervisor_recovered', {}, cursor);
       assert.deepEqual({ by, gone }, { by: 'keeper', gone: 0 });
       await load.whenPhaseHas(40);
@@ -241,13 +230,12 @@ describe('zero upgrade', () => {
   );
 
   it('reports that zero was killed meanwhile and started again', DEADLINE, async (t) => {
-    const { zero } = await startSurvivor(t);
+    const pause = pauseAt(t, 'upgrade');
+    const { zero } = await startSurvivor(t, {}, pause);
     await keeperPid(zero);
     const upgrading = startCommand(t, zero, ['upgrade']);
-    await zero.fact('supervisor_upgrading');
-    while (!readFileSync(`/proc/${zero.pid}/environ`, 'latin1').includes('ZERO_UPGRADE='))
-      await new Promise((resolve) => setImmediate(resolve));
-    zero.process.kill('SIGKILL');
+    await pause.reached();
+    zero.signal('SIGKILL');
     const { code, stderr } = await upgrading.finished;
     assert.equal(code, 1);
     assert.match(
@@ -257,15 +245,11 @@ describe('zero upgrade', () => {
   });
 
   it('lets commands wait for the new program', DEADLINE, async (t) => {
-    const zero = await startHello(t);
+    const pause = pauseAt(t, 'upgrade');
+    const zero = await startHello(t, undefined, pause.environment);
     const { cursor } = zero;
     zero.signal('SIGUSR2');
-    await zero.fact('supervisor_upgrading', {}, cursor);
-    // Stopped while Node starts, long before the new program listens.
-    while (!readFileSync(`/proc/${zero.pid}/environ`, 'latin1').includes('ZERO_UPGRADE='))
-      await new Promise((resolve) => setImmediate(resolve));
-    await freeze(zero);
-    const waiting = [startCommand(t, zero, ['status']), startCommand(t, zero, ['reload', '--no-wait'])];
+    await pause.reached();
     // Takes 2 s.
     const { stdout } = await command(t, null, 'list', '--json');
     const { instances }: { instances: { pid: number; state: string; problem: string }[] } =
@@ -273,8 +257,15 @@ describe('zero upgrade', () => {
     const listed = instances.find(({ pid }) => pid === zero.pid);
     assert.deepEqual(listed?.state, 'not_answering');
     assert.match(listed.problem, /has not answered within 2 s/);
-    zero.signal('SIGCONT');
-    const [status, reload] = await Promise.all(waiting.map(({ finished }) => finished));
+    const commands = [['status'], ['reload', '--no-wait']].map((args) => {
+      const beforeConnect = pauseAt(t, 'connect');
+      return { beforeConnect, started: startCommand(t, zero, args, beforeConnect.environment) };
+    });
+    // They wait for at most 10 s, from their first attempt on.
+    for (const { beforeConnect } of commands) await beforeConnect.reached();
+    for (const { beforeConnect } of commands) await beforeConnect.end();
+    await pause.end();
+    const [status, reload] = await Promise.all(commands.map(({ started }) => started.finished));
     assert.deepEqual([status?.code, status?.stderr], [0, '']);
     assert.equal(reload?.code, 13, reload?.stderr);
     await zero.fact('handover_finished', { handover: 2, outcome: 'promoted' }, cursor);
