@@ -12,10 +12,13 @@ import { requireRoot } from '../support/privileges.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, startZero } from '../support/zero.ts';
 
+/** It builds packages, and executables if they are missing. */
+const LONG = { timeout: DEADLINE.timeout * 3 };
+
 const SCRIPT = join(ROOT, 'scripts', 'deb.js');
 
 describe('the Debian package', () => {
-  it('passes the checks of lintian', DEADLINE, (t) => {
+  it('passes the checks of lintian', LONG, (t) => {
     const lintian = requireProgram(t, 'lintian', 'lintian');
     if (lintian === null || requireProgram(t, 'dpkg-deb', 'dpkg') === null) return;
     executableFile();
@@ -29,7 +32,7 @@ describe('the Debian package', () => {
 
   it(
     'is installed, upgrades a running zero in place, survives a broken version, is removed and purged',
-    DEADLINE,
+    LONG,
     async (t) => {
       if (!requireRoot(t, 'dpkg(1) and mount(2)')) return;
       if (requireProgram(t, 'dpkg-deb', 'dpkg') === null) return;
