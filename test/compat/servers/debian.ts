@@ -36,6 +36,7 @@ export const DEBIAN_SERVERS: readonly CompatServer[] = [
     example: 'wsgi',
     config: 'gunicorn-gthread.yaml',
     closesIdle: true,
+    keptNote: 'closed idle connections ([1]), about 0.1 s after it had stopped reading from them',
   },
   {
     title: 'uvicorn',
