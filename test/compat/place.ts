@@ -1,4 +1,4 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import {
   chmodSync,
   cpSync,
@@ -61,7 +61,7 @@ export function findSource(source: Source): string | null {
 }
 
 /** The version of a result of `findSource`, with the name of its package. */
-export function versionOf(source: Source, found: string): string {
+export async function versionOf(source: Source, found: string): Promise<string> {
   if ('node' in source) return `Node ${process.versions.node}`;
   if ('npm' in source) {
     const { version } = JSON.parse(readFileSync(join(found, 'package.json'), 'utf8')) as { version: string };
@@ -71,7 +71,7 @@ export function versionOf(source: Source, found: string): string {
   const format = '--showformat=${Version}';
   const name =
     source.alternatives === undefined ? source.debian : `${basename(found).replace(/^php-fpm/, 'php')}-fpm`;
-  const full = execFileSync('dpkg-query', ['--show', format, name], { encoding: 'utf8' });
+  const { stdout: full } = await run('dpkg-query', ['--show', format, name]);
   return `Debian ${name} ${full.replace(/^\d+:/, '').replace(/-[^-]*$/, '')}`;
 }
 

@@ -188,7 +188,7 @@ export async function runServer(scope: Scope, server: CompatServer, handovers: n
       'debian' in source ? `${source.program}: apt-get install ${source.debian}` : JSON.stringify(source);
     return { title, version: 'missing', ...nothing, problems: [`missing: ${what}`] };
   }
-  const version = versionOf(source, found);
+  const version = await versionOf(source, found);
   if (server.root && !IS_ROOT) return { title, version, ...nothing, problems: ['not run: needs root'] };
   try {
     const backend = await startBackend(scope);
