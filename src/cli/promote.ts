@@ -10,7 +10,10 @@ type EarlyEnd = (instance: InstanceOptions, context?: CommandContext) => Promise
  */
 export const promote: EarlyEnd = endEarly('promote');
 
-/** `zero abort`: ends the handover in progress, and the incumbent keeps serving. Resolves to the exit code. */
+/**
+ * `zero abort`: ends the handover in progress, and the incumbent keeps serving. After a promotion it returns to the old
+ * generation as long as that one was not asked to stop. Resolves to the exit code.
+ */
 export const abort: EarlyEnd = endEarly('abort');
 
 function endEarly(command: 'promote' | 'abort'): EarlyEnd {

@@ -5,7 +5,7 @@ import { demandOf, onDemandFailed, onKeeperLost } from './demands.ts';
 import type { Effect } from './effects.ts';
 import type { Of, WorkerKey } from './events.ts';
 import type { Failure } from './facts.ts';
-import { endHung, generationBehind, isUp, returnTo, stopGeneration } from './generation.ts';
+import { endHung, type Generation, generationBehind, isUp, returnTo, stopGeneration } from './generation.ts';
 import { endHandover } from './handover.ts';
 import { hookAfter } from './hooks.ts';
 import { joinFailed } from './join.ts';
@@ -36,14 +36,45 @@ export function generationFailed(context: Context, id: number, failure: Failure)
   }
   // During another handover zero moves forward: to its candidate, or to a restart.
   if (state.handover) return;
+  const before = leavePromoted(context, generation, 'rolled_back', failure);
+  if (before) noteLateRollback(context, before, generation, failure, null);
+}
+
+/**
+ * Ends a promoted generation as long as no worker of the previous one was asked to stop, and returns that one, which
+ * serves again. Undefined: nothing was done.
+ */
+function leavePromoted(
+  context: Context,
+  generation: Generation,
+  outcome: 'rolled_back' | 'aborted',
+  failure: Failure,
+): Generation | undefined {
+  const { state } = context;
+  const { id } = generation;
   const before = generationBehind(state, id);
-  if (!before || generation.stage.name !== 'serving' || !isUp(before)) return;
+  if (!before || generation.stage.name !== 'serving' || !isUp(before)) return undefined;
   returnTo(context, before, generation);
   report(context, { event: 'generation_rolled_back', generation: id, incumbent: before.id, failure });
-  amendVerdict(state, id, before.id, failure);
-  const ending = { name: 'after_rollback', handover: null, generation, outcome: 'rolled_back' } as const;
-  hookAfter(context, before, ending);
-  noteLateRollback(context, before, generation, failure, null);
+  amendVerdict(state, id, before.id, outcome, failure);
+  hookAfter(context, before, { name: 'after_rollback', handover: null, generation, outcome });
+  return before;
+}
+
+/**
+ * The operator ends the handover in progress, or returns to the generation that the last one replaced. Returns why
+ * nothing was done, or null.
+ */
+export function abort(context: Context, by: string): string | null {
+  const { state } = context;
+  const failure: Failure = { step: 'abort', reason: `aborted by ${by}` };
+  if (state.handover) {
+    endHandover(context, 'aborted', failure);
+    return null;
+  }
+  const serving = generationOf(state, state.incumbent);
+  const before = serving && leavePromoted(context, serving, 'aborted', failure);
+  return before ? null : 'no handover is in progress';
 }
 
 /** Rescue workers, and workers that join or leave individually, do not count for the state of their generation. */

@@ -4,6 +4,7 @@ import { demand, demandOf, demandsDeadline, onKept, onSteered } from './demands.
 import type { AnsweredEffect, Effect } from './effects.ts';
 import { type Event, eventsOf, type Of } from './events.ts';
 import {
+  abort,
   onEffectFailed,
   onGateFailed,
   onListening,
@@ -26,7 +27,6 @@ import {
   advanceReady,
   begin,
   completePromotion,
-  endHandover,
   onHookBefore,
   onResolved,
   onResolveFailed,
@@ -66,11 +66,7 @@ const MAX_STARTS = 3;
 const handlers: { [T in Event['type']]: (context: Context, event: Of<T>) => void } = {
   reload: onReload,
   promote: (context, { ticket }) => answer(context, ticket, proceed(context)),
-  abort: (context, { ticket, by }) => {
-    const { handover } = context.state;
-    endHandover(context, 'aborted', { step: 'abort', reason: `aborted by ${by}` });
-    answer(context, ticket, handover ? null : 'no handover is in progress');
-  },
+  abort: (context, { ticket, by }) => answer(context, ticket, abort(context, by)),
   scale: onScale,
   stop: onStop,
   resolved: onResolved,

@@ -105,12 +105,18 @@ export function noteHookEnd({ owed }: State, hook: number, failure: Failure | nu
   }
 }
 
-/** Corrects an undelivered verdict: the promoted generation has failed since. */
-export function amendVerdict({ owed }: State, generation: number, incumbent: number, failure: Failure): void {
+/** Corrects an undelivered verdict: the promoted generation has failed or was aborted since. */
+export function amendVerdict(
+  { owed }: State,
+  generation: number,
+  incumbent: number,
+  outcome: 'rolled_back' | 'aborted',
+  failure: Failure,
+): void {
   for (const one of owed) {
     const { verdict } = one;
     if (verdict.generation !== generation || verdict.outcome !== 'promoted') continue;
-    one.verdict = { ...verdict, outcome: 'rolled_back', incumbent, failure };
+    one.verdict = { ...verdict, outcome, incumbent, failure };
     one.retiring = null;
   }
 }

@@ -94,7 +94,7 @@ export function messageOf(fact: Fact): string {
     case 'lane_relieved':
       return 'a connection waits in a lane from which no worker accepts: zero starts a rescue worker';
     case 'generation_rolled_back':
-      return 'generation failed after its promotion: the previous generation serves again';
+      return `generation ${fact.failure.step === 'abort' ? 'was aborted' : 'failed'} after its promotion: the previous generation serves again`;
     case 'executable_kept':
       return 'executable kept for a rollback';
     case 'executable_changed':

@@ -76,6 +76,40 @@ describe('zero reload without a soak', () => {
   });
 });
 
+describe('zero abort after a promotion', () => {
+  it('returns to the old worker as long as it was not asked to stop', DEADLINE, async (t) => {
+    const service = await startServing(t, { handover: STEERED });
+    const { zero, puppets, incumbent } = service;
+    const request = await keepBusy(t, zero, incumbent);
+    const reloading = startCommand(t, zero, ['reload']);
+    await nextReady(puppets);
+    await zero.fact('handover_finished', { handover: 2, outcome: 'promoted' });
+    const { code, stderr } = await command(t, zero, 'abort');
+    assert.deepEqual([code, stderr], [0, '']);
+    const aborted = await reloading.finished;
+    assert.equal(aborted.code, 12);
+    assert.match(aborted.stderr, /^handover 2 aborted after .*: generation 1 keeps serving\n/);
+    assert.match(aborted.stderr, /reason {2}aborted by zero abort\n/);
+    await zero.fact('generation_rolled_back', { generation: 2, incumbent: 1 });
+    await zero.fact('generation_gone', { generation: 2 });
+    await incumbent.answer();
+    assert.equal((await request.answer).pid, incumbent.pid);
+    await incumbent.behave({ hold: false });
+    await assertUntouched(service, incumbent);
+    const again = await command(t, zero, 'abort');
+    assert.deepEqual([again.code, again.stderr], [1, 'zero abort: no handover is in progress\n']);
+  });
+
+  it('does nothing once the old worker was asked to stop', DEADLINE, async (t) => {
+    const { zero, puppets } = await startServing(t, { handover: STEERED });
+    const reloading = startCommand(t, zero, ['reload']);
+    await nextReady(puppets);
+    assert.equal((await reloading.finished).code, 0);
+    const { code, stderr } = await command(t, zero, 'abort');
+    assert.deepEqual([code, stderr], [1, 'zero abort: no handover is in progress\n']);
+  });
+});
+
 describe('a verdict while nothing serves', () => {
   it('reports the first generation that is retried', DEADLINE, async (t) => {
     const { zero, puppets } = await startPuppetService(t, { restart: LONG_BACKOFF });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { openHandovers } from '../../../src/lifecycle/requests.ts';
-import { Story, serving } from './story.ts';
+import { OK, Story, serving } from './story.ts';
 
 const outcomes = (story: Story, ...tickets: string[]) =>
   tickets.map((ticket) => story.verdict(ticket)?.outcome);
@@ -303,5 +303,47 @@ describe('a failed verdict', () => {
     story.tell({ type: 'abort', by: 'zero abort', ticket: 'a' });
     const { failure } = story.verdict('cli') ?? {};
     assert.deepEqual([failure?.step, failure?.generation, failure?.gates?.length], ['abort', 2, 1]);
+  });
+});
+
+describe('an abort after the promotion', () => {
+  const promoted = () => {
+    const story = serving({ hooks: { onLateRollback: 1_000, afterRollback: 1_000 } });
+    story.reload('t');
+    story.spawned();
+    story.take('run_hook');
+    return story;
+  };
+
+  it('returns to the old generation, and its callers get 12', () => {
+    const story = promoted();
+    story.tell({ type: 'abort', by: 'zero abort', ticket: 'a' });
+    assert.deepEqual([story.stage(1), story.stage(2)], ['serving', 'retiring']);
+    assert.deepEqual(
+      story.take('answer').map(({ ticket, refusal }) => [ticket, refusal]),
+      [['a', null]],
+    );
+    const hooks = story.take('run_hook');
+    assert.deepEqual(
+      hooks.map(({ name, outcome }) => [name, outcome]),
+      [['after_rollback', 'aborted']],
+    );
+    story.tell({ type: 'hook_finished', hook: hooks[0]?.hook ?? 0, exit: OK, reason: null, output: [] });
+    story.pass(1_000);
+    story.drained(2);
+    const { outcome, incumbent, failure } = story.verdict('t') ?? {};
+    assert.deepEqual([outcome, incumbent, failure?.reason], ['aborted', 1, 'aborted by zero abort']);
+  });
+
+  it('is refused once the old generation was asked to stop', () => {
+    const story = promoted();
+    story.pass(1_000);
+    story.drained(1);
+    story.tell({ type: 'abort', by: 'zero abort', ticket: 'a' });
+    assert.equal(story.stage(2), 'serving');
+    assert.deepEqual(
+      story.take('answer').map(({ refusal }) => refusal),
+      ['no handover is in progress'],
+    );
   });
 });
