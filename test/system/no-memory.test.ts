@@ -19,7 +19,7 @@ function limitMemory(pid: number, soft: string): void {
 
 /**
  * V8 reserves its memory at the start: without more memory it would end the process, and this test is about processes
- * that zero starts. V8's compiler uses malloc(3) (mallopt(3)).
+ * that zero starts. V8's compiler uses malloc(3) (mallopt(3)), and machine code would need pages of its own.
  */
 const [NODE, ZERO] = ZERO_COMMAND;
 const ROOMY: ZeroOptions = {
@@ -28,6 +28,7 @@ const ROOMY: ZeroOptions = {
     '--min-semi-space-size=64',
     '--initial-old-space-size=256',
     '--no-memory-reducer',
+    '--jitless',
     '--expose-gc',
     `--require=${fixture('room-in-heap.cjs')}`,
     ZERO,
