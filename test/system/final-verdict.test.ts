@@ -23,7 +23,7 @@ async function keepBusy(scope: Scope, zero: Zero, worker: Puppet): Promise<Waiti
 
 describe('zero reload without a soak', () => {
   it('exits with 10 when the new worker dies before the old one was asked to stop', DEADLINE, async (t) => {
-    const service = await startServing(t, { handover: STEERED });
+    const service = await startServing(t, { handover: { ...STEERED, settle: '1h' } });
     const { zero, puppets, incumbent } = service;
     const reloading = startCommand(t, zero, ['reload']);
     const candidate = await nextReady(puppets);
