@@ -142,8 +142,9 @@ export function onSpawned(context: Context, event: Of<'spawned'>): void {
     name: 'up',
     pid,
     since: context.state.now,
-    waiting: [...generation.settings.gates, 'uptime'],
-    readyAt: null,
+    // A rescue worker has no gates: connections wait for it already.
+    waiting: worker.rescue ? [] : [...generation.settings.gates, 'uptime'],
+    readyAt: worker.rescue ? context.state.now : null,
     hung: false,
     unhealthy: null,
     killed: false,

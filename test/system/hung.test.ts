@@ -110,6 +110,11 @@ describe('a worker that accepts nothing while connections wait', () => {
       service.summary,
       '0 of 1 workers of generation 1 serve, and a rescue worker serves in their place',
     );
+    const roles = (await statusOf(t, zero)).generations[0]?.workers.map(({ role, ready }) => [role, ready]);
+    assert.deepEqual(roles, [
+      [undefined, true],
+      ['rescue', true],
+    ]);
     assert.deepEqual(zero.log.all('worker_stall_ended'), []);
     process.kill(pid, 'SIGCONT');
     await zero.fact('worker_stall_ended', { worker: 0, how: 'recovered' });

@@ -49,6 +49,7 @@ function workerState({
 }: WorkerStatus): WorkerState {
   if (hung) return { tone: 'bad', text: 'hung: connections wait and it accepts none' };
   if (unhealthy !== undefined) return { tone: 'warn', text: `unhealthy: ${unhealthy}` };
+  if (state === 'up' && role === 'rescue') return { tone: 'good', text: 'up, as a rescue worker' };
   if (state === 'up' && role === 'leaving') return { tone: 'quiet', text: 'leaving' };
   if (state === 'up' && ready) return { tone: 'good', text: 'up' };
   if (state === 'up') return { tone: 'busy', text: `waits for ${waiting.join(', ') || 'reload_uptime'}` };

@@ -145,6 +145,7 @@ function stageColour(stage: string): 'green' | 'yellow' | 'faint' {
 function wordOf({ state, role, ready, hung }: WorkerStatus): string {
   if (hung) return 'hung';
   if (state !== 'up') return state;
+  if (role === 'rescue') return 'rescue';
   if (!ready) return 'not ready';
   return role === 'leaving' ? 'retiring' : 'up';
 }

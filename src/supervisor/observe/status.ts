@@ -126,7 +126,7 @@ function generationStatus(
     since_ms_ago: Math.round(now - ('since' in stage ? stage.since : since)),
     // Workers that were removed from the generation do not count.
     workers: workers.filter(holdsLane).map((worker) => {
-      const { index, life, lane, incarnation, membership, lastExit } = worker;
+      const { index, life, lane, incarnation, rescue, membership, lastExit } = worker;
       const isSpawning = waitsForFirstStart(worker);
       return {
         worker: index,
@@ -141,7 +141,7 @@ function generationStatus(
           !isSpawning && { retry_in_ms: Math.max(0, Math.round(life.until - now)) }),
         ...(life.name === 'up' && life.hung && { hung: true }),
         ...(lastExit && { last_exit: lastExitDocument(lastExit, now) }),
-        ...(membership !== 'member' && { role: membership }),
+        ...((rescue || membership !== 'member') && { role: rescue ? 'rescue' : membership }),
         ...(life.name === 'up' && life.unhealthy !== null && { unhealthy: life.unhealthy }),
         ...(purpose?.worker === index && { replaced_by: purpose.replacement }),
         ...(life.name === 'stopping' && life.refused !== null && { problem: life.refused }),

@@ -201,6 +201,15 @@ for (const wide of ['', '\u6f22', '\u{1f600}']) {
   });
 }
 
+test('a hung worker is shown next to the rescue worker in its place', () => {
+  const [generation] = STATUS.generations;
+  assert.ok(generation);
+  const workers = [worker(0, { hung: true }), worker(1, { role: 'rescue' })];
+  const text = renderStatus({ ...STATUS, generations: [{ ...generation, workers }] }, plain);
+  assert.match(text, /worker 0 +hung /);
+  assert.match(text, /worker 1 +rescue /);
+});
+
 test('control characters from the socket do not reach the terminal', () => {
   const evil = '\u001b[2J\u202e\n';
   const [generation] = STATUS.generations;
