@@ -66,7 +66,7 @@ export const mutants: Record<string, Mutant> = {
     },
   },
   'gives the lane of an adopted service to another generation': {
-    from: 17,
+    from: 80,
     caught: /the lane of the adopted service was given to/,
     step: before((state) => {
       for (const lane of state.lanes) delete lane.taken;
@@ -146,6 +146,7 @@ export const mutants: Record<string, Mutant> = {
   },
   'stops the incumbent when the candidate fails': {
     caught: /the incumbent was touched/,
+    from: 16,
     step: after((effects, state, event, was) => {
       const incumbent = generationOf(state, state.incumbent);
       const worker = incumbent?.workers[0];
@@ -247,6 +248,7 @@ export const mutants: Record<string, Mutant> = {
   },
   'watches no lane of a hung worker that is steered to': {
     caught: /has a queue, and no process accepts from it/,
+    from: 30,
     step: after((effects, state) => {
       const steered = new Set(state.demands.steering?.main ?? []);
       return effects.map((effect) =>
@@ -258,6 +260,7 @@ export const mutants: Record<string, Mutant> = {
   },
   'takes a connection that a rescue worker has accepted for the recovery of the hung one': {
     caught: /a hung worker is reported as recovered/,
+    from: 28,
     step: after((effects) =>
       effects.map((effect) =>
         effect.type === 'watch_stalls'
@@ -268,7 +271,7 @@ export const mutants: Record<string, Mutant> = {
   },
   'starts another rescue worker when one hangs': {
     caught: /gets a second rescue worker/,
-    from: 77,
+    from: 387,
     step: before((state) => {
       for (const { workers } of state.generations)
         for (const { life, rescue } of workers) if (rescue && life.name === 'up') life.killed = false;
@@ -314,7 +317,7 @@ export const mutants: Record<string, Mutant> = {
   },
   'forgets a file that could not be written': {
     caught: /write state failed and was not attempted again/,
-    from: 114,
+    from: 380,
     step: forgetting((state) => {
       state.storage.state = null;
     }),
