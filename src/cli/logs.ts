@@ -63,16 +63,19 @@ export function logs(
   context: CommandContext = processContext(),
 ): Promise<number> {
   const { interrupted, terminal } = context;
-  const show = async (
-    everything: (shown: Shown, wanted: Wanted) => Promise<boolean>,
-  ): Promise<number | null> => {
+  const read = (): OutputFilter => {
     if (json && raw) throw new CommandError(EXIT.usage, '--json and --raw cannot be combined');
-    const filter: OutputFilter = {
+    return {
       lines: lines === undefined ? null : countOf('-n', lines, 0),
       since: since === undefined ? null : timeOf(since),
       generation: generation === undefined ? null : countOf('--generation', generation, 1),
       worker: worker === undefined ? null : countOf('--worker', worker, 0),
     };
+  };
+  const show = async (
+    everything: (shown: Shown, wanted: Wanted) => Promise<boolean>,
+  ): Promise<number | null> => {
+    const filter = read();
     const printer = json ? new JsonPrinter(terminal, follow) : new TextPrinter(terminal, raw);
     const shown = new Shown(printer, context);
     let hasShown: boolean;
@@ -98,7 +101,7 @@ export function logs(
   };
   const stopped = (file: string | null) =>
     file === null ? Promise.resolve(null) : show((shown, wanted) => shown.ofStopped(file, wanted));
-  const target = { command: 'logs', instance, guess: true, json, stopped };
+  const target = { command: 'logs', instance, guess: true, json, check: read, stopped };
   return withInstance(target, context, async (client) => {
     return (await show((shown, wanted) => shown.ofRunning(client, wanted))) ?? EXIT.failed;
   });

@@ -18,16 +18,16 @@ export interface ReloadOptions extends InstanceOptions {
 /** `zero reload`: requests a handover and waits for its result. Resolves to the exit code. */
 export function reload(options: ReloadOptions, context: CommandContext = processContext()): Promise<number> {
   const { preview, replace, timeout, label, wait, json, ...instance } = options;
-  return withInstance({ command: 'reload', instance, guess: true, json }, context, async (client) => {
-    const timeout_ms = timeoutOf(timeout);
-    const request = { preview, replace, timeout_ms, wait, ...labelOf(label) };
-    return followHandover(
-      (signal) => client.reload(request, signal),
+  const request = () => ({ preview, replace, timeout_ms: timeoutOf(timeout), wait, ...labelOf(label) });
+  const target = { command: 'reload', instance, guess: true, json, check: request };
+  return withInstance(target, context, (client) =>
+    followHandover(
+      (signal) => client.reload(request(), signal),
       (handover, signal) => client.wait({ handover }, signal),
       { wait, json, instance },
       context,
-    );
-  });
+    ),
+  );
 }
 
 /**

@@ -17,15 +17,16 @@ export function rollback(
   context: CommandContext = processContext(),
 ): Promise<number> {
   const { to, timeout, wait, json, ...instance } = options;
-  return withInstance({ command: 'rollback', instance, guess: true, json }, context, async (client) => {
-    const request = { to: generationOf(to), timeout_ms: timeoutOf(timeout), wait };
-    return followHandover(
-      (signal) => client.rollback(request, signal),
+  const request = () => ({ to: generationOf(to), timeout_ms: timeoutOf(timeout), wait });
+  const target = { command: 'rollback', instance, guess: true, json, check: request };
+  return withInstance(target, context, (client) =>
+    followHandover(
+      (signal) => client.rollback(request(), signal),
       (handover, signal) => client.wait({ handover }, signal),
       { wait, json, instance },
       context,
-    );
-  });
+    ),
+  );
 }
 
 function generationOf(text: string | undefined): number | null {

@@ -24,10 +24,13 @@ export interface ScaleOptions extends InstanceOptions {
 export function scale(options: ScaleOptions, context: CommandContext = processContext()): Promise<number> {
   const { workers, timeout, json, ...instance } = options;
   const { terminal } = context;
-  return withInstance({ command: 'scale', instance, guess: true, json }, context, async (client) => {
+  const request = () => {
     const timeout_ms = timeoutOf(timeout);
-    const request = { workers: countOf(workers), ...(timeout_ms !== null && { timeout_ms }) };
-    const result = await follow((signal) => client.scale(request, signal), context);
+    return { workers: countOf(workers), ...(timeout_ms !== null && { timeout_ms }) };
+  };
+  const target = { command: 'scale', instance, guess: true, json, check: request };
+  return withInstance(target, context, async (client) => {
+    const result = await follow((signal) => client.scale(request(), signal), context);
     if (result === null) {
       if (json) terminal.out(`${JSON.stringify({ version: PROTOCOL, outcome: 'in_progress' })}\n`);
       else terminal.err('zero is still changing the number of workers. See "zero status"\n');

@@ -17,16 +17,21 @@ export function signal(
   context: CommandContext = processContext(),
 ): Promise<number> {
   const { terminal, interrupted } = context;
-  return withInstance({ command: 'signal', instance, guess: true }, context, async (client) => {
-    const name = parseSignal(given);
-    if (name === null)
-      throw new CommandError(
-        EXIT.usage,
-        `unknown signal ${JSON.stringify(given)}. Write a name such as SIGUSR1, or a number`,
-      );
+  const check = () => signalOf(given);
+  return withInstance({ command: 'signal', instance, guess: true, check }, context, async (client) => {
+    const name = signalOf(given);
     const { generation, workers } = await client.signal({ signal: name }, interrupted);
     const pids = workers.map(({ pid }) => pid).join(', ');
     terminal.out(`${name} sent to generation ${generation}: pid ${pids}\n`);
     return EXIT.done;
   });
+}
+
+function signalOf(text: string): string {
+  const name = parseSignal(text);
+  if (name !== null) return name;
+  throw new CommandError(
+    EXIT.usage,
+    `unknown signal ${JSON.stringify(text)}. Write a name such as SIGUSR1, or a number`,
+  );
 }

@@ -37,7 +37,8 @@ export function upgrade(
   { path: wanted, timeout, ...instance }: Omit<UpgradeOptions, 'all'>,
   context: CommandContext = processContext(),
 ): Promise<number> {
-  return withInstance({ command: 'upgrade', instance, guess: true }, context, async (client) => {
+  const check = () => timeoutOf(timeout);
+  return withInstance({ command: 'upgrade', instance, guess: true, check }, context, async (client) => {
     const result = await upgradeOne(client, { path: wanted, timeout }, context);
     context.terminal.out(`${result}\n`);
     return EXIT.done;

@@ -16,9 +16,13 @@ export interface WaitOptions extends InstanceOptions {
  */
 export function wait(options: WaitOptions, context: CommandContext = processContext()): Promise<number> {
   const { handover, timeout, json, ...instance } = options;
-  return withInstance({ command: 'wait', instance, guess: true, json }, context, async (client) => {
-    const request = handover === undefined ? {} : { handover: numberOf(handover) };
-    const limit = timeoutOf(timeout);
+  const read = () => ({
+    request: handover === undefined ? {} : { handover: numberOf(handover) },
+    limit: timeoutOf(timeout),
+  });
+  const target = { command: 'wait', instance, guess: true, json, check: read };
+  return withInstance(target, context, async (client) => {
+    const { request, limit } = read();
     const stop =
       limit === null
         ? context.interrupted

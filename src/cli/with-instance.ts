@@ -33,6 +33,11 @@ export interface Target {
   /** Whether errors are JSON documents, too. */
   readonly json?: boolean;
   /**
+   * Reads the values of the options. Called before the instance is searched: a wrong value is a usage error, whether or
+   * not the instance is running. Throws CommandError.
+   */
+  readonly check?: () => unknown;
+  /**
    * Called if the instance is not running, with the config file that specifies it; null if something else specifies it.
    * Resolves to the exit code; null if the command needs a running instance.
    */
@@ -72,9 +77,10 @@ export async function withInstance(
   context: CommandContext,
   run: (client: ControlClient, instance: Instance) => Promise<number>,
 ): Promise<number> {
-  const { instance, stopped } = target;
+  const { instance, stopped, check } = target;
   const { terminal, interrupted, surroundings } = context;
   try {
+    check?.();
     return await runOn(target, context, run).catch(async (error: unknown) => {
       const isStopped = error instanceof CommandError && error.exitCode === EXIT.noInstance;
       const code =
