@@ -10,7 +10,7 @@ import { startCrashing } from '../support/crashing.ts';
 import { requireProgram } from '../support/debian.ts';
 import { freeze } from '../support/freeze.ts';
 import { ROOT } from '../support/paths.ts';
-import { nextReady, startServing, whoAnswers } from '../support/puppet-service.ts';
+import { becomeReady, nextReady, startServing, whoAnswers } from '../support/puppet-service.ts';
 import { keeperPid, killSupervisor, startSurvivor, supervisorPid } from '../support/survivor.ts';
 import { type Scope, temporaryFolder } from '../support/temporary.ts';
 import { sendRequests } from '../support/waiting-request.ts';
@@ -90,8 +90,8 @@ describe('a worker that is hung', () => {
     async (t) => {
       if (!hasCurl(t)) return;
       const webhook = await startWebhook(t);
-      const { zero, incumbent } = await startServing(t, {
-        handover: { mode: 'auto', stall: '1s' },
+      const { zero, puppets, incumbent } = await startServing(t, {
+        handover: { mode: 'auto', stall: '1s', settle: '0s' },
         hooks: { on_worker_stalled: { run: [example('slack.sh'), webhook.config] } },
       });
       const { pid } = incumbent;
@@ -104,9 +104,12 @@ describe('a worker that is hung', () => {
         const { failure } = await zero.fact('hook_finished', {}, cursor);
         if (status === 200) assert.equal(failure, null);
         else assert.match(failure?.reason ?? '', /^exited with code 22$/);
+        const rescuer = await puppets.next();
+        await rescuer.listen({ name: 'http' });
+        for (const request of requests) assert.equal((await request.answer).pid, rescuer.pid);
         process.kill(pid, 'SIGCONT');
-        await zero.fact('worker_stall_ended', { how: 'recovered' }, cursor);
-        for (const request of requests) assert.equal((await request.answer).pid, pid);
+        await zero.fact('worker_stall_ended', { worker: 0, how: 'recovered' }, cursor);
+        await zero.fact('worker_exited', { pid: rescuer.pid, expected: true });
       }
       assert.deepEqual(
         webhook.delivered.entries.map(({ document }) => document),
@@ -197,7 +200,10 @@ describe('a slow notification', () => {
     const requests = await sendRequests(t, await zero.address('http'), 1);
     await zero.fact('hook_started', { hook: 'on_worker_stalled' });
     const reload = command(t, zero, 'reload');
-    const candidate = await nextReady(puppets);
+    // The first one is the rescue worker.
+    const candidate = await puppets.nextOf(2);
+    await candidate.listen({ name: 'http' });
+    await becomeReady(candidate);
     process.kill(incumbent.pid, 'SIGCONT');
     assert.equal((await reload).code, 0);
     for (const request of requests) await request.answer;
