@@ -16,7 +16,7 @@ import { type Inspection, LaneInspector } from './lanes/lane-inspector.ts';
 import { planFor } from './lanes/lane-plan.ts';
 import { AT_FIRST, LanePlans, type SteeredListener } from './lanes/lane-plans.ts';
 import { LaneWatches } from './lanes/lane-watches.ts';
-import { hasOwnQueue, type Lanes } from './lanes/lanes.ts';
+import { hasOwnQueue, type Lanes, queuedIn } from './lanes/lanes.ts';
 import { ListenerError } from './listener-error.ts';
 import type {
   Acquired,
@@ -139,15 +139,16 @@ export class ListenerSet implements Listeners {
   }
 
   queued(lane: number): number {
-    const queues = this.#allLanes().map((lanes) => (lane < lanes.sockets.length ? lanes.queued(lane) : 0));
-    return queues.reduce((sum, queue) => sum + queue, 0);
+    return queuedIn(this.#allLanes(), lane);
+  }
+
+  queuedOn(acquired: Acquired, listener: string, lane: number): number {
+    const lanes = this.#holds.get(acquired)?.byName.get(listener)?.socket.bound.lanes ?? null;
+    return lanes === null ? 0 : queuedIn([lanes], lane);
   }
 
   unattended(lane: number, isShared: boolean): number {
-    const queues = this.#allLanes()
-      .filter((lanes) => lane < lanes.sockets.length && hasOwnQueue(lanes, lane, isShared))
-      .map((lanes) => lanes.queued(lane));
-    return queues.reduce((sum, queue) => sum + queue, 0);
+    return queuedIn(this.#allLanes(), lane, (lanes) => hasOwnQueue(lanes, lane, isShared));
   }
 
   queues(): ReadonlyMap<string, number> {

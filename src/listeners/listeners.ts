@@ -133,6 +133,9 @@ export interface Listeners {
    */
   queued(lane: number): number;
 
+  /** The same for one steered listener. */
+  queuedOn(acquired: Acquired, listener: string, lane: number): number;
+
   /** The same for each steered listener by name, over all of its lanes. Throws SystemError. */
   queues(): ReadonlyMap<string, number>;
 

@@ -13,7 +13,7 @@ import { startReadyFdGate } from './ready-fd.ts';
 import { startTcpGate } from './tcp.ts';
 
 export type { Timers } from '../common/clock.ts';
-export { acceptListeners } from './accept.ts';
+export { type AcceptConfig, acceptListeners } from './accept.ts';
 export type { CommandResult, RunCommand } from './command.ts';
 export type { GateName, GateReason } from './gate.ts';
 export { type Liveness, startLiveness } from './liveness.ts';

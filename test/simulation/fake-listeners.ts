@@ -216,6 +216,11 @@ export class FakeListeners implements Listeners {
     return this.#network.queue(lane).length;
   }
 
+  queuedOn(_acquired: Acquired, listener: string, lane: number): number {
+    this.#faults?.check('queued', `lane ${lane}`);
+    return this.#network.queue(lane).filter((connection) => connection.listener === listener).length;
+  }
+
   /** Every listener is a TCP one: each lane has its own socket. */
   unattended(lane: number): number {
     return this.queued(lane);

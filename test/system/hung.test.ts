@@ -6,17 +6,29 @@ import { httpGet } from '../support/http-get.ts';
 import { startLoad } from '../support/load.ts';
 import { fixture } from '../support/paths.ts';
 import type { Scope } from '../support/temporary.ts';
-import { sendRequests } from '../support/waiting-request.ts';
+import { connectSilently, sendRequests } from '../support/waiting-request.ts';
 import { DEADLINE, runZero, startZero, type Zero } from '../support/zero.ts';
 
-async function serve(t: Scope, more: { workers?: number; restart?: object } = {}): Promise<Zero> {
-  const { workers = 1, restart = {} } = more;
+async function serve(
+  t: Scope,
+  more: {
+    workers?: number;
+    restart?: object;
+    listeners?: Readonly<Record<string, unknown>>[];
+    readiness?: Readonly<Record<string, unknown>>;
+    runtime?: Readonly<Record<string, unknown>>;
+  } = {},
+): Promise<Zero> {
+  const { workers = 1, restart = {}, readiness = {} } = more;
+  const { listeners = [{ name: 'http', address: '127.0.0.1:0' }] } = more;
+  const { runtime = { path: process.execPath, args: [fixture('graceful.js')] } } = more;
   const zero = startZero(t, {
     config: {
       application: { admin: { address: '127.0.0.1:0' } },
       service: {
-        listeners: [{ name: 'http', address: '127.0.0.1:0' }],
-        runtime: { path: process.execPath, args: [fixture('graceful.js')], workers },
+        listeners,
+        runtime: { ...runtime, workers },
+        readiness,
         options: { reload_uptime: '0s' },
         handover: { mode: 'auto', stall: '1s' },
         restart,
@@ -157,6 +169,30 @@ describe('a worker that accepts nothing while connections wait', () => {
     const { failed, losses } = await startLoad(t, { target: address, count: 200 }).finished;
     assert.equal(failed, 0, JSON.stringify(losses));
   });
+
+  for (const [about, accept] of [
+    ['no connection waits', false],
+    ['readiness.accept does not name', ['http']],
+  ] as const) {
+    it(`recovers without a listener on which it never accepts and ${about}`, DEADLINE, async (t) => {
+      const zero = await serve(t, {
+        listeners: ['other', 'http'].map((name) => ({ name, address: '127.0.0.1:0' })),
+        readiness: { accept },
+        // It accepts on the last listener only.
+        runtime: { path: '/usr/bin/perl', args: [fixture('accept-loop.pl')] },
+      });
+      const { pid } = await zero.fact('worker_spawned');
+      if (accept !== false) await connectSilently(t, await zero.address('other'));
+      await freeze({ pid });
+      const [request] = await sendRequests(t, await zero.address('http'), 1);
+      const rescue = await zero.fact('lane_relieved');
+      assert.equal((await request?.answer)?.generation, 1);
+      process.kill(pid, 'SIGCONT');
+      await zero.fact('worker_stall_ended', { worker: 0, how: 'recovered' });
+      await zero.fact('worker_exited', { worker: rescue.worker, expected: true });
+      assert.equal(zero.log.all('worker_stalled').length, 1);
+    });
+  }
 
   it(
     'gets no new connections while another worker accepts, and its waiting connections are served',

@@ -85,7 +85,7 @@ export const handover = z.strictObject({
     z.exactOptional(verify),
   ),
   stall: key(
-    'A worker counts as hung when connections wait for it and it accepts none for this long. That is reported, and other workers serve its connections; see also `restart.on_stall`. Steered listeners only.',
+    'A worker counts as hung when connections wait for it and it accepts none for this long. That is reported, and other workers serve its connections; see also `restart.on_stall`. Steered listeners only, without those that a list in `readiness.accept` leaves out.',
     z.prefault(positiveDuration, '10s'),
   ),
   settle: key(

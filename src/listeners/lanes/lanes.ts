@@ -114,3 +114,13 @@ export function hasOwnQueue(lanes: Lanes, lane: number, isShared: boolean): bool
   if (lanes.socketOf(lane) !== lane) return false;
   return !isShared || lanes.sockets.every((_, other) => other === lane || lanes.socketOf(other) !== lane);
 }
+
+/** The number of clients' connections in the queues of a lane. Throws SystemError. */
+export function queuedIn(
+  listeners: readonly Lanes[],
+  lane: number,
+  isCounted: (lanes: Lanes) => boolean = () => true,
+): number {
+  const counted = listeners.filter((lanes) => lane < lanes.sockets.length && isCounted(lanes));
+  return counted.reduce((sum, lanes) => sum + lanes.queued(lane), 0);
+}

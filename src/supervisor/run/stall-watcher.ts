@@ -1,7 +1,8 @@
 import type { StallWatch, WorkerKey } from '../../lifecycle/events.ts';
 import type { Probe } from '../../listeners/diagnosis/probe.ts';
 import { isRefusal } from '../../listeners/listener-error.ts';
-import type { Listeners } from '../../listeners/listeners.ts';
+import type { Acquired, Listeners } from '../../listeners/listeners.ts';
+import { type AcceptConfig, acceptListeners } from '../../readiness/index.ts';
 import type { Happening } from './engine.ts';
 import { type RecoveryContext, RecoveryLook } from './recovery-look.ts';
 
@@ -23,12 +24,14 @@ interface Suspicion {
    */
   since: number | null;
   /**
-   * One probe per steered listener. Queues are first in, first out: when the worker accepts the probe, it has accepted
-   * every connection that came before.
+   * One probe per listener on which connections wait. Queues are first in, first out: when the worker accepts the probe,
+   * it has accepted every connection that came before.
    */
   probes: Probe[];
   /** The worker was reported as hung and has not accepted its probes since. */
   hung: boolean;
+  /** The listeners on which it did not accept then; null: an earlier supervisor reported it. */
+  hungOn: ReadonlySet<string> | null;
   /** Another worker accepts from its sockets, too: an accepted probe proves nothing about this worker. */
   shared: boolean;
   /** Finds out who accepts: of a hung worker whose sockets are shared. */
@@ -142,24 +145,27 @@ export class StallWatcher {
         this.#rest(suspicion);
         return;
       }
-      suspicion.probes = this.#openProbes(key, lane);
+      suspicion.probes = this.#openProbes(suspicion, lane);
+      // None of its listeners has a connection: no time counts.
+      if (suspicion.probes.length === 0) suspicion.since = now();
       // Answered at once, so that the worker does not wait for a request until the next check.
       for (const probe of suspicion.probes) probe.accepted();
-    } else if (suspicion.probes.every((probe) => probe.accepted() !== 'waiting')) {
+    } else if (!suspicion.probes.some(isWaiting)) {
       this.#recover(suspicion);
       this.#rest(suspicion);
     } else if (now() - (suspicion.since ?? 0) >= stall) {
       // Reported again while the worker is hung, so that zero sends a failed signal again.
+      if (!suspicion.hung) suspicion.hungOn = new Set(suspicion.probes.filter(isWaiting).map(listenerOf));
       suspicion.hung = true;
       suspicion.since = now();
       post({ type: 'stalled', ...key });
     }
   }
 
-  /** The worker has recovered once it has accepted a probe on every listener. */
+  /** The worker has recovered once it has accepted a probe on every listener on which it was hung. */
   #lookForOwner(suspicion: Suspicion, lane: number): RecoveryLook {
     const { key, recovered } = suspicion;
-    const probes = this.#openProbes(key, lane, recovered);
+    const probes = this.#openProbes(suspicion, lane);
     const done = (listeners: readonly string[]) => {
       suspicion.look = null;
       for (const listener of listeners) recovered.add(listener);
@@ -175,20 +181,26 @@ export class StallWatcher {
   #recover(suspicion: Suspicion): void {
     if (suspicion.hung) this.#context.post({ type: 'recovered', ...suspicion.key });
     suspicion.hung = false;
+    suspicion.hungOn = null;
     suspicion.recovered.clear();
   }
 
   /**
-   * Opens a probe on every possible listener. An address that this machine does not have accepts none.
-   * @param without listeners that are left out
+   * Opens a probe on every listener on which connections wait, and for a hung worker on every one on which it is not
+   * known to accept again. An address that this machine does not have accepts none.
    */
-  #openProbes(key: WorkerKey, lane: number, without: ReadonlySet<string> = new Set()): Probe[] {
+  #openProbes({ key, hung, hungOn, recovered }: Suspicion, lane: number): Probe[] {
     const { generations, listeners } = this.#context;
-    const acquired = generations.prepared(key.generation)?.acquired;
-    const steered = acquired?.listeners.filter(({ steered, name }) => steered && !without.has(name)) ?? [];
-    return steered.flatMap(({ name }) => {
+    const prepared = generations.prepared(key.generation);
+    if (!prepared) return [];
+    const { acquired, config } = prepared;
+    const isWatched = (name: string) =>
+      hung
+        ? hungOn?.has(name) !== false && !recovered.has(name)
+        : listeners.queuedOn(acquired, name, lane) > 0;
+    return watchedListeners(acquired, config.service.readiness.accept).flatMap((name) => {
       try {
-        return acquired ? [listeners.openProbe(acquired, name, lane)] : [];
+        return isWatched(name) ? [listeners.openProbe(acquired, name, lane)] : [];
       } catch (error) {
         if (!isRefusal(error)) throw error;
         return [];
@@ -204,7 +216,33 @@ export class StallWatcher {
 }
 
 function newSuspicion(key: WorkerKey, hung: boolean, shared: boolean): Suspicion {
-  return { key, since: null, probes: [], hung, shared, look: null, recovered: new Set(), arrival: null };
+  return {
+    key,
+    since: null,
+    probes: [],
+    hung,
+    hungOn: null,
+    shared,
+    look: null,
+    recovered: new Set(),
+    arrival: null,
+  };
+}
+
+/** The steered listeners, without those that a list in `readiness.accept` leaves out: the service need not accept there. */
+function watchedListeners({ listeners }: Acquired, accept: AcceptConfig): readonly string[] {
+  const steered = listeners.filter((listener) => listener.steered).map(({ name }) => name);
+  return accept === false
+    ? steered
+    : steered.filter((name) => acceptListeners(accept, steered).includes(name));
+}
+
+function isWaiting(probe: Probe): boolean {
+  return probe.accepted() === 'waiting';
+}
+
+function listenerOf({ listener }: Probe): string {
+  return listener;
 }
 
 function clear(suspicion: Suspicion): void {
