@@ -12,7 +12,7 @@ import type { Generations } from './generations.ts';
  */
 const PAUSE = 20;
 
-/** A test connection that no process has accepted after so many readings is closed. */
+/** A test connection that no process has accepted after so many readings is left. */
 const READINGS = 5;
 
 export interface RecoveryContext {
@@ -38,8 +38,7 @@ export class RecoveryLook {
   #timer: unknown = null;
 
   /**
-   * Either `done` or `failed` is called once, and neither after `close`.
-   * @param probes are closed in any case
+   * Either `done` or `failed` is called once, and neither after `end`. Call `end` in any case.
    * @param done receives the listeners on which the worker has accepted a test connection
    */
   constructor(
@@ -57,11 +56,13 @@ export class RecoveryLook {
     this.#wait();
   }
 
-  close(): void {
-    for (const probe of this.#probes) probe.close();
+  /** Returns the test connections that it has not closed, because it does not know that a process has accepted them. */
+  end(): readonly Probe[] {
+    const left = this.#probes;
     this.#probes = [];
     if (this.#timer !== null) this.#context.timers.clear(this.#timer);
     this.#timer = null;
+    return left;
   }
 
   #wait(): void {
@@ -81,16 +82,16 @@ export class RecoveryLook {
       if (this.#probes !== probes) return;
       for (const [{ listener }, inode] of found) if (own.has(inode)) this.#accepted.push(listener);
       this.#readings += 1;
-      const isLast = this.#readings >= READINGS;
-      for (const [probe, inode] of found) if (isLast || inode !== null) probe.close();
-      this.#probes = isLast ? [] : probes.filter((probe) => found.get(probe) === null);
+      for (const [probe, inode] of found) if (inode !== null) probe.close();
+      const left = probes.filter((probe) => found.get(probe) === null);
+      // FIN follows them, so that a worker that accepts one later does not wait for a request.
+      if (this.#readings >= READINGS) for (const probe of left) probe.accepted();
+      this.#probes = left;
     } catch (error) {
-      if (this.#probes !== probes) return;
-      this.close();
-      this.#failed(error);
+      if (this.#probes === probes) this.#failed(error);
       return;
     }
-    if (this.#probes.length > 0) this.#wait();
+    if (this.#probes.length > 0 && this.#readings < READINGS) this.#wait();
     else this.#done(this.#accepted);
   }
 

@@ -28,6 +28,11 @@ interface Suspicion {
    * it has accepted every connection that came before.
    */
   probes: Probe[];
+  /**
+   * Probes whose acceptance proves nothing, because another worker may have accepted them. One that no process accepts
+   * stays in the queue, so no other is opened meanwhile.
+   */
+  spent: readonly Probe[];
   /** The worker was reported as hung and has not accepted its probes since. */
   hung: boolean;
   /** The listeners on which it did not accept then; null: an earlier supervisor reported it. */
@@ -71,7 +76,7 @@ export class StallWatcher {
     for (const [index, suspicion] of [...this.#suspicions.values()].entries()) {
       const shared = workers[index]?.shared === true;
       // Both may accept a probe that was opened before.
-      if (suspicion.shared !== shared) clear(suspicion);
+      if (suspicion.shared !== shared) spend(suspicion);
       suspicion.shared = shared;
     }
     for (const [name, suspicion] of this.#suspicions) if (!before.has(name)) this.#rest(suspicion);
@@ -134,6 +139,7 @@ export class StallWatcher {
     const lane = generations.find(key)?.post.lane;
     const stall = generations.prepared(key.generation)?.settings.handover.stall;
     if (lane === undefined || stall === undefined) return;
+    if (suspicion.hung && hasWaitingSpent(suspicion)) return;
     if (suspicion.hung && suspicion.shared) {
       suspicion.look ??= this.#lookForOwner(suspicion, lane);
     } else if (suspicion.since === null && !suspicion.hung) {
@@ -167,13 +173,13 @@ export class StallWatcher {
     const { key, recovered } = suspicion;
     const probes = this.#openProbes(suspicion, lane);
     const done = (listeners: readonly string[]) => {
-      suspicion.look = null;
+      spend(suspicion);
       for (const listener of listeners) recovered.add(listener);
       if (recovered.size > 0 && probes.every(({ listener }) => recovered.has(listener)))
         this.#recover(suspicion);
     };
     return new RecoveryLook(this.#context, key, probes, done, (error) => {
-      suspicion.look = null;
+      spend(suspicion);
       this.#report(error);
     });
   }
@@ -222,6 +228,7 @@ function newSuspicion(key: WorkerKey, hung: boolean, shared: boolean): Suspicion
     probes: [],
     hung,
     hungOn: null,
+    spent: [],
     shared,
     look: null,
     recovered: new Set(),
@@ -245,12 +252,30 @@ function listenerOf({ listener }: Probe): string {
   return listener;
 }
 
+/** The probes that are open prove nothing any more. */
+function spend(suspicion: Suspicion): void {
+  const spent = [...suspicion.spent, ...suspicion.probes, ...(suspicion.look?.end() ?? [])];
+  suspicion.spent = [];
+  suspicion.probes = [];
+  clear(suspicion);
+  suspicion.spent = spent;
+}
+
+/** Closes the others. */
+function hasWaitingSpent(suspicion: Suspicion): boolean {
+  const waiting = suspicion.spent.filter(isWaiting);
+  for (const probe of suspicion.spent) if (!waiting.includes(probe)) probe.close();
+  suspicion.spent = waiting;
+  return waiting.length > 0;
+}
+
 function clear(suspicion: Suspicion): void {
-  for (const probe of suspicion.probes) probe.close();
-  suspicion.arrival?.close();
+  const { probes, spent, look, arrival } = suspicion;
+  for (const probe of [...probes, ...spent, ...(look?.end() ?? [])]) probe.close();
+  arrival?.close();
   suspicion.arrival = null;
-  suspicion.look?.close();
   suspicion.look = null;
   suspicion.probes = [];
+  suspicion.spent = [];
   suspicion.since = null;
 }

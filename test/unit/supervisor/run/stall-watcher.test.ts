@@ -62,6 +62,27 @@ async function unattended(t: TestContext, accept: boolean | readonly string[] = 
   };
 }
 
+test('test connections that no process accepts do not fill the queue', async (t) => {
+  const { keep, lengths, second, timers } = await unattended(t);
+  keep({ hung: true, shared: true });
+  for (let looks = 0; looks < 3; looks += 1) {
+    second();
+    while (timers.pending().includes(20)) timers.fire(20);
+    assert.deepEqual(lengths(), [1, 1]);
+  }
+});
+
+test('nor do those of a hung worker whose rescue worker is restarted again and again', async (t) => {
+  const { keep, lengths, second } = await unattended(t);
+  for (let restarts = 0; restarts < 3; restarts += 1) {
+    for (const shared of [false, true]) {
+      keep({ hung: true, shared });
+      second();
+      assert.deepEqual(lengths(), [1, 1]);
+    }
+  }
+});
+
 test('a listener on which no connection waits gets no test connection', async (t) => {
   const { keep, connect, lengths, second, posted, timers } = await unattended(t);
   connect('a');
