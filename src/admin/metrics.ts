@@ -207,7 +207,7 @@ export class Metrics {
         this.#handoverEnd.set({ outcome: fact.outcome }, Date.now() / 1000);
         return;
       case 'generation_rolled_back':
-        this.#lateRollbacks.inc();
+        if (fact.failure.step !== 'abort') this.#lateRollbacks.inc();
         return;
       case 'worker_restarting':
         this.#restarts.inc();

@@ -1,4 +1,4 @@
-import type { HistoryLine, Reason } from './lines.ts';
+import { type HistoryLine, lateOutcome, type Reason } from './lines.ts';
 import type { KnownRelease, ReleaseRecord } from './release-record.ts';
 
 /** The record of one generation. */
@@ -97,7 +97,7 @@ function applyTo(
       entry.duration = line.duration;
       return;
     case 'rolled_back':
-      entry.outcome = 'rolled_back';
+      entry.outcome = lateOutcome(line);
       entry.failure = line.failure;
       return;
     case 'label':

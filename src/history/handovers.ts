@@ -1,4 +1,4 @@
-import type { HistoryLine, Reason } from './lines.ts';
+import { type HistoryLine, lateOutcome, type Reason } from './lines.ts';
 
 /** The recorded end of a handover. */
 export interface RecordedHandover {
@@ -15,7 +15,7 @@ export interface RecordedHandover {
 
 /**
  * The ended handovers, oldest first, each number once. A generation that failed after its promotion, before the old one
- * was asked to stop, counts as rolled back.
+ * was asked to stop, counts as rolled back, and one that was aborted then as aborted.
  */
 export function endedHandovers(lines: readonly HistoryLine[]): RecordedHandover[] {
   const ended = new Map<number, RecordedHandover>();
@@ -30,7 +30,7 @@ export function endedHandovers(lines: readonly HistoryLine[]): RecordedHandover[
       if (of?.outcome !== 'promoted') continue;
       const next = lines[index + 1];
       const incumbent = next?.event === 'serves' ? next.generation : null;
-      ended.set(of.handover, { ...of, outcome: 'rolled_back', incumbent, failure: line.failure });
+      ended.set(of.handover, { ...of, outcome: lateOutcome(line), incumbent, failure: line.failure });
     }
   }
   return [...ended.values()];

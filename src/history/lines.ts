@@ -30,7 +30,7 @@ export type HistoryLine = { readonly at: string } & (
       readonly duration: number;
       readonly failure: Reason | null;
     }
-  /** A rollback after the end of its handover. */
+  /** A rollback after the end of its handover, or `zero abort` then: see lateOutcome(). */
   | { readonly event: 'rolled_back'; readonly generation: number; readonly failure: Reason }
   /** The hash of its executable, and why that could not be kept. */
   | {
@@ -43,6 +43,11 @@ export type HistoryLine = { readonly at: string } & (
   | { readonly event: 'label'; readonly generation: number; readonly label: string }
   | { readonly event: 'stopped' }
 );
+
+/** The outcome of a handover, and of its generation, after the line `rolled_back`. */
+export function lateOutcome({ failure }: { readonly failure: Reason }): 'rolled_back' | 'aborted' {
+  return failure.step === 'abort' ? 'aborted' : 'rolled_back';
+}
 
 /** A line without its time. */
 export type NewLine = HistoryLine extends infer L ? (L extends HistoryLine ? Omit<L, 'at'> : never) : never;

@@ -38,6 +38,8 @@ describe('metrics', () => {
     const { metrics, samples } = metricsOf();
     for (const fact of Object.values(facts)) metrics.take(fact, 0);
     metrics.take({ ...facts.worker_exited, expected: true }, 0);
+    const failure = { step: 'abort', reason: 'aborted by zero abort' };
+    metrics.take({ ...facts.generation_rolled_back, failure }, 0);
     assert.deepEqual(await samples('zero_handovers_total'), [
       ['promoted', 0],
       ['rolled_back', 1],

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { chooseEarlier } from '../../../src/history/choose.ts';
 import { lastExecutables } from '../../../src/history/entries.ts';
+import { endedHandovers } from '../../../src/history/handovers.ts';
 import { linesOf } from '../../../src/history/lines.ts';
 import type { Fact } from '../../../src/lifecycle/facts.ts';
-import { HASH, historyOf, RELEASE, served } from './support.ts';
+import { HASH, historyOf, RELEASE, served, timed } from './support.ts';
 
 const executable = (generation: number, digit: string) =>
   ({ event: 'executable', generation, sha256: HASH(digit), notKept: null }) as const;
@@ -129,6 +130,20 @@ test('a generation that is unknown or never served is refused', () => {
   );
   assert.match(String(chosen(history, 3, null)), /generation 3 never served/);
   assert.equal(chosen(history, 2, current(12)), 2);
+});
+
+test('a promoted generation that the operator aborts counts as aborted, and is no rollback target', () => {
+  const failure = { step: 'abort', reason: 'aborted by zero abort' };
+  const lines = [
+    ...[1, 2].flatMap((number) => served(number)),
+    { event: 'rolled_back', generation: 2, failure } as const,
+    { event: 'serves', generation: 1 } as const,
+  ];
+  const history = historyOf(lines);
+  assert.equal(history.entries[1]?.outcome, 'aborted');
+  const [, ended] = endedHandovers(timed(lines));
+  assert.deepEqual([ended?.outcome, ended?.incumbent, ended?.failure], ['aborted', 1, failure]);
+  assert.match(String(chosen(history, 2, current(11))), /was aborted: aborted by zero abort/);
 });
 
 test('executables are sorted by the time when they last served', () => {
