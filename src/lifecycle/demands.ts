@@ -7,13 +7,13 @@ import { type Attention, attentionOf } from './attention.ts';
 import { type Context, emit, report, reportFailure } from './context.ts';
 import { isSame } from './copy.ts';
 import type { Effect } from './effects.ts';
-import type { StallWatch, WorkerKey } from './events.ts';
+import type { LivenessWatch, StallWatch, WorkerKey } from './events.ts';
 import type { Failure } from './facts.ts';
 import { type Generation, generationBehind, isSpare, leaveTimes, ownWorkers } from './generation.ts';
-import { isPast, isReached, leaveOtherLanes, nextLanes, reachLanes } from './lane.ts';
+import { isPast, isReached, leaveOtherLanes, nextLanes, reachLanes, sharesSockets } from './lane.ts';
 import { type Retry, retryAfter } from './restart.ts';
 import type { Settings } from './settings.ts';
-import { candidateOf, generationOf, type State } from './state.ts';
+import { candidateOf, generationOf, type State, workerOf } from './state.ts';
 import { type Steering, steeredLanes } from './steering.ts';
 import type { Worker } from './worker.ts';
 
@@ -29,7 +29,7 @@ export interface Demands {
   /** Workers whose memory is read. */
   readonly memory: readonly WorkerKey[];
   /** Workers whose liveness is checked. */
-  readonly liveness: readonly WorkerKey[];
+  readonly liveness: readonly LivenessWatch[];
   /** The generation that `verify` watches. */
   readonly verify: number | null;
   /** Lanes that are prepared, so that the next handover need not wait for them. */
@@ -204,7 +204,7 @@ function demandsOf(state: State): Demands {
     drain: keysWhere(state, (generation, worker) => isRead(state, generation, worker)),
     stalls: state.generations.flatMap((generation) => stallWatches(state, generation)),
     memory: checkedWhere(state, ({ restart }) => restart.maxMemory !== null),
-    liveness: checkedWhere(state, ({ liveness }) => liveness !== null),
+    liveness: livenessWatches(state),
     verify: verified(state),
     prepare: lanesAhead(state),
     keeper: state.sockets === 0 ? null : state.sockets,
@@ -285,22 +285,6 @@ function stallWatches(state: State, generation: Generation): StallWatch[] {
   });
 }
 
-/**
- * Whether another worker accepts, or soon will, from sockets of this worker: it has the same lane. On a Unix listener a
- * rescue worker of the generation's first lane does, too.
- */
-function sharesSockets({ generations }: State, { firstLane }: Generation, worker: Worker): boolean {
-  const { lane } = worker;
-  return generations.some(({ workers }) =>
-    workers.some(
-      (other) =>
-        other !== worker &&
-        ['spawning', 'up', 'stopping'].includes(other.life.name) &&
-        (other.lane === lane || (other.rescue && other.lane === firstLane)),
-    ),
-  );
-}
-
 /** Workers that clients may reach, now or after a rollback, and rescue workers. */
 function isWatched(
   state: State,
@@ -316,6 +300,18 @@ function isWatched(
   const isReady = life.name === 'up' && life.readyAt !== null;
   // A starting worker may take long until it accepts.
   return isReady || soaks || settings.restart.onStall || generationBehind(state, id) !== undefined;
+}
+
+/** A check through the sockets of a hung worker would pass, because a rescue worker answers it. */
+function livenessWatches(state: State): LivenessWatch[] {
+  return checkedWhere(state, ({ liveness }) => liveness !== null).map((key) => {
+    const { generation, worker } = workerOf(state, key) ?? {};
+    const isHung = worker?.life.name === 'up' && worker.life.hung;
+    return {
+      ...key,
+      rescued: isHung && generation !== undefined && sharesSockets(state, generation, worker),
+    };
+  });
 }
 
 function checkedWhere(state: State, wanted: (settings: Settings) => boolean): WorkerKey[] {

@@ -1,4 +1,4 @@
-import type { Rollback, StallWatch, WorkerKey } from './events.ts';
+import type { LivenessWatch, Rollback, StallWatch, WorkerKey } from './events.ts';
 import type { ExitStatus, Fact } from './facts.ts';
 import type { RunHook } from './hook.ts';
 import type { ScaleResult } from './scale.ts';
@@ -59,7 +59,7 @@ export type Effect =
   /** Read the memory of exactly these workers from now on. One that stays above its limit is `memory_exceeded`. */
   | { readonly type: 'watch_memory'; readonly workers: readonly WorkerKey[] }
   /** Check exactly these workers, all of one generation, from now on; each round is a `liveness`. */
-  | { readonly type: 'check_liveness'; readonly workers: readonly WorkerKey[] }
+  | { readonly type: 'check_liveness'; readonly workers: readonly LivenessWatch[] }
   /** Verify this generation from now on; each check is a `verify_checked`, a failure a `verify_failed`. */
   | { readonly type: 'verify'; readonly generation: number | null }
   /** Prepare exactly these lanes for workers, as time permits. An unprepared lane is prepared when a worker gets it. */

@@ -16,6 +16,9 @@ export interface WorkerKey {
  */
 export type StallWatch = WorkerKey & { readonly hung: boolean; readonly shared: boolean };
 
+/** A worker whose liveness is checked. `rescued`: it is hung, and another worker accepts from its sockets. */
+export type LivenessWatch = WorkerKey & { readonly rescued: boolean };
+
 /** All events that the core handles. `at`: monotonic milliseconds, never less than that of the event before. */
 export type Event = { readonly at: number } & (
   | Reload

@@ -178,3 +178,19 @@ export function attends({ life, rescue }: Worker): boolean {
   // The same applies to a failed one.
   return life.name === 'spawning' || (rescue && life.name === 'backoff');
 }
+
+/**
+ * Whether another worker accepts, or soon will, from sockets of this worker: it has the same lane. On a Unix listener a
+ * rescue worker of the generation's first lane does, too.
+ */
+export function sharesSockets({ generations }: State, { firstLane }: Generation, worker: Worker): boolean {
+  const { lane } = worker;
+  return generations.some(({ workers }) =>
+    workers.some(
+      (other) =>
+        other !== worker &&
+        ['spawning', 'up', 'stopping'].includes(other.life.name) &&
+        (other.lane === lane || (other.rescue && other.lane === firstLane)),
+    ),
+  );
+}

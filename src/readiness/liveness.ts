@@ -15,6 +15,8 @@ export interface CheckedKey {
 }
 
 export interface CheckedWorker extends CheckedKey {
+  /** It is hung, and a rescue worker would answer a check through its lane. */
+  readonly rescued: boolean;
   /** Opens a connection to the worker's own lane. */
   readonly openProbe: OpenProbe;
   /** Variables about the worker for the command's environment. */
@@ -130,7 +132,9 @@ async function look(
     const [answer, end] = await Promise.all([
       http === undefined
         ? null
-        : getOnce({ timeout, ...http }, probeOf(worker), timers, stop).catch(rethrowOwn),
+        : worker.rescued && http.listener !== undefined
+          ? 'it is hung'
+          : getOnce({ timeout, ...http }, probeOf(worker), timers, stop).catch(rethrowOwn),
       command === undefined
         ? null
         : runOnce({ timeout, ...command, variables: worker.variables }, runCommand, stop),

@@ -1,4 +1,4 @@
-import type { WorkerKey } from '../../lifecycle/events.ts';
+import type { LivenessWatch } from '../../lifecycle/events.ts';
 import type { Listeners } from '../../listeners/listeners.ts';
 import { type Liveness, type RunCommand, startLiveness, type Timers } from '../../readiness/index.ts';
 import type { Happening } from './engine.ts';
@@ -17,7 +17,7 @@ export interface LivenessWatcherContext {
 /** Checks the liveness of the workers that the core names, each through its own lane. */
 export class LivenessWatcher {
   readonly #context: LivenessWatcherContext;
-  #keys: readonly WorkerKey[] = [];
+  #keys: readonly LivenessWatch[] = [];
   #running: { readonly generation: number; readonly check: Liveness } | null = null;
 
   constructor(context: LivenessWatcherContext) {
@@ -25,7 +25,7 @@ export class LivenessWatcher {
   }
 
   /** Checks exactly these workers from now on, all of one generation. */
-  keep(workers: readonly WorkerKey[]): void {
+  keep(workers: readonly LivenessWatch[]): void {
     this.#keys = workers;
     const generation = workers[0]?.generation;
     if (this.#running !== null && this.#running.generation === generation) {
@@ -46,11 +46,12 @@ export class LivenessWatcher {
         const process = generations.find(key);
         if (!process) return [];
         const { pid, watchdog, post: place } = process;
-        const { worker, incarnation } = key;
+        const { worker, incarnation, rescued } = key;
         return [
           {
             worker,
             incarnation,
+            rescued,
             openProbe: (listener: string) => listeners.openProbe(prepared.acquired, listener, place.lane),
             variables: {
               ZERO_GENERATION: String(generation),

@@ -94,6 +94,16 @@ describe('the only worker, hung', () => {
   });
 });
 
+describe('the liveness of a hung worker', () => {
+  it('is not checked through its sockets while a rescue worker answers there', () => {
+    const story = serving({ liveness: { action: 'replace' } });
+    const rescued = () => story.state.demands.liveness.map((watch) => watch.rescued);
+    assert.deepEqual(rescued(), [false]);
+    hang(story, 0, 0);
+    assert.deepEqual(rescued(), [true]);
+  });
+});
+
 describe('two workers', () => {
   it('get a rescue worker each if both are hung', () => {
     const story = serving({ workers: 2 });

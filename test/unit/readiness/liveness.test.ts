@@ -14,6 +14,7 @@ function start(config: Partial<LivenessConfig>, count: number) {
   const rounds: LivenessRound[] = [];
   const requests: CommandRequest[] = [];
   const ill = new Set<number>();
+  const rescued = new Set<number>();
   const watchdogs = Array.from({ length: count }, () => new WatchdogReports());
   let now = 0;
   let present = Array.from({ length: count }, (_, worker) => worker);
@@ -24,6 +25,7 @@ function start(config: Partial<LivenessConfig>, count: number) {
         present.map((worker) => ({
           worker,
           incarnation: 1,
+          rescued: rescued.has(worker),
           openProbe: () => assert.fail('no listener is checked'),
           variables: { ZERO_WORKER: `${worker}` },
           watchdog: watchdogs[worker] ?? assert.fail(),
@@ -39,6 +41,7 @@ function start(config: Partial<LivenessConfig>, count: number) {
   );
   return {
     ill,
+    rescued,
     rounds,
     requests,
     liveness,
@@ -76,6 +79,18 @@ describe('liveness', () => {
       requests.map(({ variables }) => variables?.ZERO_WORKER),
       ['0', '1', '0', '1'],
     );
+  });
+
+  it('fails a hung worker whose rescue worker would answer, without a check through its lane', async () => {
+    const { check, rescued } = start({ http: { listener: 'http', path: '/', status: [] } }, 1);
+    rescued.add(0);
+    assert.equal(await check(), undefined);
+    assert.deepEqual(await check(), {
+      failing: [
+        { worker: 0, incarnation: 1, reason: 'liveness check failed 2 times in a row; last: it is hung' },
+      ],
+      passing: [],
+    });
   });
 
   it('causes no warning of Node when many workers are checked at the same time', async (t) => {
