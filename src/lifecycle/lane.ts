@@ -180,17 +180,18 @@ export function attends({ life, rescue }: Worker): boolean {
 }
 
 /**
- * Whether another worker accepts, or soon will, from sockets of this worker: it has the same lane. On a Unix listener a
- * rescue worker of the generation's first lane does, too.
+ * Whether other processes accept, or soon will, from sockets of this worker: another worker has the same lane, or
+ * processes remain of one that had it. On a Unix listener a rescue worker of the generation's first lane does, too.
  */
 export function sharesSockets({ generations }: State, { firstLane }: Generation, worker: Worker): boolean {
   const { lane } = worker;
-  return generations.some(({ workers }) =>
+  const isNear = (other: Worker) => other.lane === lane || (other.rescue && other.lane === firstLane);
+  return generations.some(({ workers, remains }) =>
     workers.some(
       (other) =>
-        other !== worker &&
-        ['spawning', 'up', 'stopping'].includes(other.life.name) &&
-        (other.lane === lane || (other.rescue && other.lane === firstLane)),
+        isNear(other) &&
+        ((other !== worker && ['spawning', 'up', 'stopping'].includes(other.life.name)) ||
+          remains.some((one) => one.worker === other.index)),
     ),
   );
 }

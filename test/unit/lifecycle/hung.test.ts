@@ -46,6 +46,24 @@ describe('the only worker, hung', () => {
     assert.deepEqual([watched()?.hung, watched()?.shared], [true, false]);
   });
 
+  it('still shares them while processes of the rescue worker remain', () => {
+    const story = rescued();
+    const shared = () => story.state.demands.stalls.find(({ worker }) => worker === 0)?.shared;
+    const key = { generation: 1, worker: 1, incarnation: 1 };
+    story.tell({
+      type: 'exited',
+      ...key,
+      exit: { kind: 'exited', code: 0 },
+      usage: null,
+      leftovers: 1,
+      output: [],
+      explained: null,
+    });
+    assert.equal(shared(), true);
+    story.tell({ type: 'leftovers_gone', ...key });
+    assert.equal(shared(), false);
+  });
+
   it('takes over from the rescue worker once it accepts again', () => {
     const story = rescued();
     recover(story);
