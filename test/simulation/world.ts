@@ -50,6 +50,9 @@ type Check = (world: World, step: Step) => void;
 const LATE = 0.1;
 const LATENESS = 20;
 
+/** So many delays in a row at the end of a run show that only time can end a notification. */
+const MOST_DELAYS = 100;
+
 /** A promise of the shell settles after fewer turns of the microtask queue. */
 const MICROTASKS = 12;
 
@@ -106,6 +109,7 @@ export class World {
   #sliceTime = 0;
   #last: Step | null = null;
   #microtasks = 0;
+  #delays = 0;
 
   constructor(seed: number, check: Check, mutation: Mutation = {}, scenario: Scenario | null = null) {
     this.random = new Random(seed);
@@ -284,8 +288,12 @@ export class World {
       for (const { kind } of notices) faults.count(`late ${kind}`);
       const end = first ? Math.min(until, timers.now + random.between(1, LATENESS)) : until;
       if (timers.next <= end && timers.next !== Number.POSITIVE_INFINITY) timers.runNext();
-      else if (first) timers.now = Math.max(timers.now, end);
-      else {
+      else if (first) {
+        // A notification that comes again until time passes is for the next run.
+        this.#delays = timers.now < end ? 0 : this.#delays + 1;
+        if (this.#delays > MOST_DELAYS) return false;
+        timers.now = Math.max(timers.now, end);
+      } else {
         // Time passes also without events.
         if (until !== Number.POSITIVE_INFINITY) timers.now = Math.max(timers.now, until);
         return false;
