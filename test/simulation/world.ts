@@ -50,7 +50,7 @@ type Check = (world: World, step: Step) => void;
 const LATE = 0.1;
 const LATENESS = 20;
 
-/** So many delays in a row at the end of a run show that only time can end a notification. */
+/** So many delays in a row at the end of a run, where no time passes, show that the supervisor runs in circles. */
 const MOST_DELAYS = 100;
 
 /** A promise of the shell settles after fewer turns of the microtask queue. */
@@ -289,9 +289,8 @@ export class World {
       const end = first ? Math.min(until, timers.now + random.between(1, LATENESS)) : until;
       if (timers.next <= end && timers.next !== Number.POSITIVE_INFINITY) timers.runNext();
       else if (first) {
-        // A notification that comes again until time passes is for the next run.
         this.#delays = timers.now < end ? 0 : this.#delays + 1;
-        if (this.#delays > MOST_DELAYS) return false;
+        if (this.#delays > MOST_DELAYS) throw new Error('a notification is not answered, and comes again');
         timers.now = Math.max(timers.now, end);
       } else {
         // Time passes also without events.

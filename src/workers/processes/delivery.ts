@@ -26,7 +26,7 @@ export function signalThrough(kernel: Kernel, pidfd: number, pid: number, signal
 /**
  * Sends a signal to a process without an open pidfd: opens one, checks that the pid still means that process, and
  * signals through it. Works without a free descriptor. Never throws for a refused signal.
- * @param isMeant whether the pid still means the same process; called while the open pidfd prevents its reuse
+ * @param isMeant whether the pid still means the same process; called after the pidfd was opened, which is then its own
  */
 export function signalOnce(kernel: Kernel, pid: number, signal: string, isMeant: () => boolean): Delivery {
   const send = () => {

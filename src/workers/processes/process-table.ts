@@ -24,6 +24,8 @@ interface Foreign {
   readonly stop: () => void;
 }
 
+const UNKNOWN: ExitStatus = { kind: 'unknown' };
+
 /**
  * The only owner of child pids: no other code may wait for a process. A child that was not adopted is an orphan that
  * the kernel gave to this subreaper (prctl(2)). The table reaps it without a report, so that no zombie stays.
@@ -65,6 +67,8 @@ export class ProcessTable {
    * was spawned: a later drain() would take the child for an orphan. Never throws if no pidfd can be opened.
    */
   adopt(pid: number, onExit: OnExit): void {
+    // The kernel gave this child the number of a process that has exited.
+    this.#reportForeign(pid, UNKNOWN, null);
     this.#children.set(pid, { onExit, pidfd: this.#pidfdOrNull(pid) });
     // One SIGCHLD stands for any number of exits (signal(7)) and may have come before this child was adopted.
     if (this.#stop !== null) this.#kernel.defer(() => this.#stop !== null && this.drain());
@@ -113,7 +117,7 @@ export class ProcessTable {
       if (error instanceof SystemError && error.code === 'ESRCH') return false;
       throw error;
     }
-    // The open pidfd prevents the reuse of the pid, so the comparison is now reliable.
+    // The process has had its number all the time, so the pidfd is its own.
     if (isMeant()) return true;
     watch.close();
     return false;
@@ -162,12 +166,16 @@ export class ProcessTable {
 
   #report(pid: number, status: ExitStatus, usage: Usage | null): void {
     const child = this.#children.get(pid);
-    const foreign = [...(this.#foreign.get(pid) ?? [])];
     this.#children.delete(pid);
-    this.#foreign.delete(pid);
     if (typeof child?.pidfd === 'number') this.#kernel.closeFd(child.pidfd);
-    for (const { stop } of foreign) stop();
     if (child) this.#call(child.onExit, status, usage);
+    this.#reportForeign(pid, status, usage);
+  }
+
+  #reportForeign(pid: number, status: ExitStatus, usage: Usage | null): void {
+    const foreign = [...(this.#foreign.get(pid) ?? [])];
+    this.#foreign.delete(pid);
+    for (const { stop } of foreign) stop();
     for (const { onExit } of foreign) this.#call(onExit, status, usage);
   }
 
@@ -187,9 +195,11 @@ export class ProcessTable {
 
   #foreignEnded(pid: number): void {
     this.drain();
-    // It is a child and a zombie by now, but the drain came too early: its SIGCHLD follows.
-    if (this.#stop !== null && this.#kernel.processStat(pid)?.ppid === this.#kernel.pid) return;
-    this.#report(pid, { kind: 'unknown' }, null);
+    const stat = this.#kernel.processStat(pid);
+    // It is a child and a zombie by now, but the drain came too early: its SIGCHLD follows. A child that runs is another
+    // process: a pidfd does not keep the number from being used again (pidfd_open(2)).
+    if (this.#stop !== null && stat?.ppid === this.#kernel.pid && stat.exiting) return;
+    this.#reportForeign(pid, UNKNOWN, null);
   }
 
   #pidfdOrNull(pid: number): number | null {

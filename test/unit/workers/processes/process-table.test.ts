@@ -5,7 +5,7 @@ import type { ExitStatus } from '../../../../src/lifecycle/facts.ts';
 import { errnoNumber, SystemError } from '../../../../src/linux/errors.ts';
 import { linux } from '../../../../src/linux/kernel.ts';
 import { becomeSubreaper, type Reaped } from '../../../../src/linux/processes.ts';
-import { processStat } from '../../../../src/linux/procfs.ts';
+import { type ProcessStat, processStat } from '../../../../src/linux/procfs.ts';
 import { NOBODY } from '../../../../src/workers/processes/delivery.ts';
 import { belongsTo, isDescendantOf } from '../../../../src/workers/processes/descendants.ts';
 import { ProcessTable } from '../../../../src/workers/processes/process-table.ts';
@@ -124,6 +124,35 @@ test("only the exit of another process's child is known", async () => {
   assert.deepEqual((await exit).status, { kind: 'exited', code: 4 });
   assert.throws(() => table.watchForeign(grandchild, () => {}), { code: 'ESRCH' });
 });
+
+for (const [who, isAdopted] of [
+  ['an orphan', false],
+  ['a new worker', true],
+] as const) {
+  test(`a foreign process has exited if ${who} has its number`, () => {
+    const heir = { ...linux.processStat(process.pid), ppid: linux.pid, exiting: false };
+    let readable: () => void = () => assert.fail('not watched');
+    const own = new ProcessTable({
+      ...linux,
+      openPidfd: () => -1,
+      closeFd: () => {},
+      watch: (_, onReadable) => {
+        readable = onReadable;
+        return { close: () => {} };
+      },
+      reapOne: () => null,
+      onChildSignal: () => () => {},
+      processStat: () => heir as ProcessStat,
+    });
+    own.start();
+    const reported: ExitStatus[] = [];
+    own.watchForeign(7, (status) => reported.push(status));
+    if (isAdopted) own.adopt(7, () => assert.fail('the new process runs'));
+    else readable();
+    assert.deepEqual(reported, [{ kind: 'unknown' }]);
+    assert.deepEqual([...own.known()], isAdopted ? [7] : []);
+  });
+}
 
 test('a foreign process is known after it is claimed', async () => {
   const { exit, line } = script('sleep 1000 & echo $!; wait');
