@@ -1,4 +1,5 @@
 import { parseDuration } from '../common/duration.ts';
+import type { ControlClient } from '../control/client.ts';
 import { ClientError } from '../control/client-error.ts';
 import type { AnswerOf, VerdictDocument } from '../control/protocol.ts';
 import { PROTOCOL } from '../control/version.ts';
@@ -33,17 +34,16 @@ type Lines = AsyncIterable<AnswerOf<'reload'> | AnswerOf<'wait'>>;
 
 /**
  * Requests a handover and shows it until its result, or until the command stops waiting. Resolves to the exit code.
+ * If zero dies or is upgraded meanwhile, the next supervisor of the instance is asked for the result.
  * @param request sends the request, which the signal ends
- * @param again asks the next supervisor of the instance for the result, if the supervisor that received the request has
- * died
  */
 export async function followHandover(
+  client: Pick<ControlClient, 'wait'>,
   request: (signal: AbortSignal) => Lines,
-  again: (handover: number, signal: AbortSignal) => Lines,
   options: FollowOptions,
   context: CommandContext,
 ): Promise<number> {
-  const end = await follow(request, again, options.wait, context);
+  const end = await follow(client, request, options.wait, context);
   return 'outcome' in end ? tellVerdict(end, options.json, context) : tellUnfinished(end, options, context);
 }
 
@@ -57,8 +57,8 @@ export function timeoutOf(text: string | undefined): number | null {
 }
 
 async function follow(
+  client: Pick<ControlClient, 'wait'>,
   request: (signal: AbortSignal) => Lines,
-  again: (handover: number, signal: AbortSignal) => Lines,
   wait: boolean,
   context: CommandContext,
 ): Promise<VerdictDocument | Unfinished> {
@@ -98,7 +98,7 @@ async function follow(
       const isLost = handover === null || !restarts || !(await patience.next());
       if (accepted && interrupted.aborted) return unfinished();
       if (isLost || handover === null) throw new LostHandover(handover);
-      lines = again(handover, signal);
+      lines = client.wait({ handover }, signal);
     }
   } finally {
     interruption.end();

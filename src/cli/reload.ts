@@ -21,12 +21,7 @@ export function reload(options: ReloadOptions, context: CommandContext = process
   const request = () => ({ preview, replace, timeout_ms: timeoutOf(timeout), wait, ...labelOf(label) });
   const target = { command: 'reload', instance, guess: true, json, check: request };
   return withInstance(target, context, (client) =>
-    followHandover(
-      (signal) => client.reload(request(), signal),
-      (handover, signal) => client.wait({ handover }, signal),
-      { wait, json, instance },
-      context,
-    ),
+    followHandover(client, (signal) => client.reload(request(), signal), { wait, json, instance }, context),
   );
 }
 

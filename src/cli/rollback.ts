@@ -20,12 +20,7 @@ export function rollback(
   const request = () => ({ to: generationOf(to), timeout_ms: timeoutOf(timeout), wait });
   const target = { command: 'rollback', instance, guess: true, json, check: request };
   return withInstance(target, context, (client) =>
-    followHandover(
-      (signal) => client.rollback(request(), signal),
-      (handover, signal) => client.wait({ handover }, signal),
-      { wait, json, instance },
-      context,
-    ),
+    followHandover(client, (signal) => client.rollback(request(), signal), { wait, json, instance }, context),
   );
 }
 

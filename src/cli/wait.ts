@@ -28,8 +28,8 @@ export function wait(options: WaitOptions, context: CommandContext = processCont
         ? context.interrupted
         : AbortSignal.any([context.interrupted, AbortSignal.timeout(limit)]);
     return followHandover(
+      client,
       (signal) => client.wait(request, signal),
-      (number, signal) => client.wait({ handover: number }, signal),
       { wait: true, json, instance, ...(timeout !== undefined && { timeout }) },
       { ...context, interrupted: stop },
     );
