@@ -239,9 +239,9 @@ function newSuspicion(key: WorkerKey, hung: boolean, shared: boolean): Suspicion
 /** The steered listeners, without those that a list in `readiness.accept` leaves out: the service need not accept there. */
 function watchedListeners({ listeners }: Acquired, accept: AcceptConfig): readonly string[] {
   const steered = listeners.filter((listener) => listener.steered).map(({ name }) => name);
-  return accept === false
-    ? steered
-    : steered.filter((name) => acceptListeners(accept, steered).includes(name));
+  if (accept === false) return steered;
+  const named = new Set(acceptListeners(accept, steered));
+  return steered.filter((name) => named.has(name));
 }
 
 function isWaiting(probe: Probe): boolean {
