@@ -125,15 +125,7 @@ describe('a signal that the kernel refuses', () => {
 
   it('for remaining processes is reported once', () => {
     const story = serving({
-      restart: {
-        policy: 'never',
-        initial: 1,
-        factor: 1,
-        max: 1,
-        resetAfter: 1,
-        onStall: false,
-        maxMemory: null,
-      },
+      restart: { policy: 'never' },
     });
     story.refuses = ({ type }) => (type === 'kill_leftovers' ? 'EPERM' : null);
     story.reload('cli');
@@ -180,16 +172,7 @@ describe('the first start of several workers', () => {
   });
 
   it('does not fail because a rescue worker could not be started', () => {
-    const restart = {
-      policy: 'never',
-      initial: 1,
-      factor: 1,
-      max: 1,
-      resetAfter: 1,
-      onStall: false,
-      maxMemory: null,
-    } as const;
-    const story = new Story({ workers: 2, gates: ['notify'], restart });
+    const story = new Story({ workers: 2, gates: ['notify'], restart: { policy: 'never' } });
     story.reload('first');
     story.spawned(2);
     story.exited(1);

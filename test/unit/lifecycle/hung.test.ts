@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { healthOf } from '../../../src/lifecycle/service-state.ts';
-import { type Changes, type Story, serving } from './story.ts';
+import { type Changes, OK, type Story, serving } from './story.ts';
+
+const RESCUER = { generation: 1, worker: 1, incarnation: 1 };
 
 /** The worker accepts nothing, and a connection waits in its lane. */
 function hang(story: Story, worker: number, lane: number): void {
@@ -14,8 +16,13 @@ function rescued(changes: Changes = {}): Story {
   hang(story, 0, 0);
   const [order] = story.take('spawn');
   assert.deepEqual([order?.worker, order?.lane, order?.rescue], [1, 0, true]);
-  story.tell({ type: 'spawned', pid: 200, generation: 1, worker: 1, incarnation: 1 });
+  story.tell({ type: 'spawned', pid: 200, ...RESCUER });
   return story;
+}
+
+function rescuerExited(story: Story, leftovers = 0): void {
+  const how = { exit: OK, usage: null, leftovers, output: [], explained: null };
+  story.tell({ type: 'exited', ...RESCUER, ...how });
 }
 
 const recover = (story: Story) => story.tell({ type: 'recovered', generation: 1, worker: 0, incarnation: 1 });
@@ -32,35 +39,16 @@ describe('the only worker, hung', () => {
     const story = rescued();
     const watched = () => story.state.demands.stalls.find(({ worker }) => worker === 0);
     assert.deepEqual([watched()?.hung, watched()?.shared], [true, true]);
-    story.tell({
-      type: 'exited',
-      generation: 1,
-      worker: 1,
-      incarnation: 1,
-      exit: { kind: 'exited', code: 1 },
-      usage: null,
-      leftovers: 0,
-      output: [],
-      explained: null,
-    });
+    rescuerExited(story);
     assert.deepEqual([watched()?.hung, watched()?.shared], [true, false]);
   });
 
   it('still shares them while processes of the rescue worker remain', () => {
     const story = rescued();
     const shared = () => story.state.demands.stalls.find(({ worker }) => worker === 0)?.shared;
-    const key = { generation: 1, worker: 1, incarnation: 1 };
-    story.tell({
-      type: 'exited',
-      ...key,
-      exit: { kind: 'exited', code: 0 },
-      usage: null,
-      leftovers: 1,
-      output: [],
-      explained: null,
-    });
+    rescuerExited(story, 1);
     assert.equal(shared(), true);
-    story.tell({ type: 'leftovers_gone', ...key });
+    story.tell({ type: 'leftovers_gone', ...RESCUER });
     assert.equal(shared(), false);
   });
 
@@ -69,7 +57,7 @@ describe('the only worker, hung', () => {
     recover(story);
     assert.equal(healthOf(story.state).state, 'up');
     story.pass(1_000);
-    story.tell({ type: 'drain_report', generation: 1, worker: 1, incarnation: 1, queued: 0, busy: 0 });
+    story.tell({ type: 'drain_report', ...RESCUER, queued: 0, busy: 0 });
     assert.deepEqual(
       story.take('signal').map(({ worker, signal }) => [worker, signal]),
       [[1, 'SIGTERM']],
@@ -77,32 +65,14 @@ describe('the only worker, hung', () => {
   });
 
   it('gets none if it is killed and restarted', () => {
-    const restart = {
-      policy: 'always',
-      initial: 100,
-      factor: 2,
-      max: 30_000,
-      resetAfter: 60_000,
-      onStall: true,
-      maxMemory: null,
-    } as const;
-    const story = serving({ restart });
+    const story = serving({ restart: { onStall: true } });
     story.tell({ type: 'stalled', generation: 1, worker: 0, incarnation: 1 });
     assert.deepEqual(story.state.demands.attend.lanes, []);
     assert.equal(story.take('kill').length, 1);
   });
 
   it('gets one if the kernel refuses to kill it', () => {
-    const restart = {
-      policy: 'always',
-      initial: 100,
-      factor: 2,
-      max: 30_000,
-      resetAfter: 60_000,
-      onStall: true,
-      maxMemory: null,
-    } as const;
-    const story = serving({ restart });
+    const story = serving({ restart: { onStall: true } });
     story.refuses = ({ type }) => (type === 'kill' ? 'EPERM' : null);
     hang(story, 0, 0);
     assert.deepEqual(

@@ -5,17 +5,7 @@ import { generationOf } from '../../../src/lifecycle/state.ts';
 import { type Changes, OK, type Story, serving } from './story.ts';
 
 const LIMIT = 512 * 1024 * 1024;
-const LEAK: Changes = {
-  restart: {
-    policy: 'always',
-    initial: 100,
-    factor: 2,
-    max: 30_000,
-    resetAfter: 60_000,
-    onStall: false,
-    maxMemory: LIMIT,
-  },
-};
+const LEAK: Changes = { restart: { maxMemory: LIMIT } };
 const CHECKED: Changes = { liveness: { action: 'replace' } };
 
 /** The ordered process starts since the last call. */

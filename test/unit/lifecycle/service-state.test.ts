@@ -71,15 +71,7 @@ describe('the service is', () => {
   });
 
   it('down when its only worker is hung and cannot be killed', () => {
-    const restart = {
-      policy: 'always',
-      initial: 100,
-      factor: 2,
-      max: 30_000,
-      resetAfter: 60_000,
-      maxMemory: null,
-    } as const;
-    const story = serving({ restart: { ...restart, onStall: true } });
+    const story = serving({ restart: { onStall: true } });
     story.refuses = () => 'EPERM';
     story.tell({ type: 'stalled', generation: 1, worker: 0, incarnation: 1 });
     assert.deepEqual(described(story), ['down', 'nothing serves: generation 1 is hung', null]);
@@ -88,15 +80,7 @@ describe('the service is', () => {
   it('down when the restart policy does not restart it, while a handover may follow', () => {
     const story = serving({
       gates: ['notify'],
-      restart: {
-        policy: 'never',
-        initial: 1,
-        factor: 1,
-        max: 1,
-        resetAfter: 1,
-        maxMemory: null,
-        onStall: false,
-      },
+      restart: { policy: 'never' },
     });
     story.reload('cli');
     story.exited(1);

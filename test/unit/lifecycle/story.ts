@@ -11,13 +11,14 @@ export type Happening = Event extends infer E ? (E extends Event ? Omit<E, 'at'>
 
 export const OK: ExitStatus = { kind: 'exited', code: 0 };
 
-export type Changes = Partial<Omit<Settings, 'hooks' | 'handover'>> & {
+export type Changes = Partial<Omit<Settings, 'restart' | 'hooks' | 'handover'>> & {
+  readonly restart?: Partial<Settings['restart']>;
   readonly hooks?: Partial<HookSettings>;
   readonly handover?: Partial<HandoverSettings>;
 };
 
 /** One worker without gates on a steered listener, without canary, soak and hooks. */
-export function settingsWith({ hooks, handover, ...changes }: Changes): Settings {
+export function settingsWith({ restart, hooks, handover, ...changes }: Changes): Settings {
   return {
     path: '/bin/service',
     directory: '/',
@@ -35,6 +36,7 @@ export function settingsWith({ hooks, handover, ...changes }: Changes): Settings
       resetAfter: 60_000,
       onStall: false,
       maxMemory: null,
+      ...restart,
     },
     liveness: null,
     ...changes,
