@@ -7,12 +7,13 @@ export function copy<T>(value: T): T {
   return result as T;
 }
 
-/** Whether two pieces of plain data are equal. Objects of one kind always have their properties in the same order. */
+/** Whether two pieces of plain data are equal. Called thousands of times in a handover, so it creates no lists. */
 export function isSame(one: unknown, other: unknown): boolean {
   if (one === other) return true;
   if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false;
-  if (Array.isArray(one) && Array.isArray(other))
-    return one.length === other.length && one.every((value, index) => isSame(value, other[index]));
-  const [values, others] = [Object.values(one), Object.values(other)];
-  return values.length === others.length && values.every((value, index) => isSame(value, others[index]));
+  for (const key in other) if (!(key in one)) return false;
+  for (const key in one) {
+    if (!isSame((one as Record<string, unknown>)[key], (other as Record<string, unknown>)[key])) return false;
+  }
+  return true;
 }
