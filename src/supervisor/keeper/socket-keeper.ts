@@ -8,7 +8,7 @@ import { makeFifo } from '../../linux/pipes.ts';
 import type { ProcessIdentity } from '../../linux/procfs.ts';
 import { type Delivery, describeRefusal, NOBODY } from '../../workers/processes/delivery.ts';
 import type { ProcessTable } from '../../workers/processes/process-table.ts';
-import { killSession } from '../../workers/processes/stopper.ts';
+import { killSessions } from '../../workers/processes/stopper.ts';
 import { tools } from '../../workers/spawning/commands.ts';
 import {
   FIFO,
@@ -234,7 +234,7 @@ export function endKeeper(kernel: Kernel, keeper: ProcessIdentity, runtimeDirect
     kernel.processStat(keeper.pid)?.startTime === keeper.startTime &&
     isKeeper(kernel.argumentsOf(keeper.pid), runtimeDirectory);
   if (!isStill) return NOBODY;
-  return killSession(kernel, keeper.pid, new Set([kernel.pid]));
+  return killSessions(kernel, [keeper.pid], new Set([kernel.pid]));
 }
 
 /** Opened both ways: opening a FIFO for writing only would wait for a reader (fifo(7)). */

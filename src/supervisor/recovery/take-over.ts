@@ -10,7 +10,7 @@ import type { ListenerSet } from '../../listeners/listener-set.ts';
 import type { SavedListener } from '../../listeners/listeners.ts';
 import type { Timers } from '../../readiness/index.ts';
 import { describeRefusal, signalOnce } from '../../workers/processes/delivery.ts';
-import { killSession } from '../../workers/processes/stopper.ts';
+import { killSessions } from '../../workers/processes/stopper.ts';
 import { ReleaseError } from '../../workers/spawning/release-error.ts';
 import { SpawnError } from '../../workers/spawning/spawner.ts';
 import type { HistoryRecorder } from '../observe/history-recorder.ts';
@@ -114,7 +114,7 @@ function endUnknown({ pid, startTime }: ProcessIdentity, { kernel, timers, repor
   report({ event: 'warning', about: 'state', message });
   signalOnce(kernel, pid, 'SIGTERM', isMeant);
   timers.set(EXIT_TIME, () => {
-    if (isMeant()) killSession(kernel, pid);
+    if (isMeant()) killSessions(kernel, [pid]);
   });
 }
 

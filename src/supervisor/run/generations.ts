@@ -10,6 +10,7 @@ import { AcceptLooks, type AcceptLooksContext } from './accept-looks.ts';
 import type { CurrentExecutable } from './current-executable.ts';
 import type { Prepared } from './prepare.ts';
 import type { PreparedReleases } from './prepared-releases.ts';
+import { SessionKiller } from './session-killer.ts';
 import type { Post, RecoveredProcess, WorkerContext } from './worker-parts.ts';
 import { WorkerProcess } from './worker-process.ts';
 
@@ -39,10 +40,15 @@ export class Generations {
 
   /** @param context `batch`: see Engine.batch */
   constructor(
-    context: Omit<WorkerContext, 'workers' | 'accepts'> & AcceptLooksContext,
+    context: Omit<WorkerContext, 'workers' | 'accepts' | 'sessions'> & AcceptLooksContext,
     releases: PreparedReleases,
   ) {
-    this.#context = { ...context, workers: () => this.processes(), accepts: new AcceptLooks(context) };
+    this.#context = {
+      ...context,
+      workers: () => this.processes(),
+      accepts: new AcceptLooks(context),
+      sessions: new SessionKiller(context.kernel),
+    };
     this.#releases = releases;
   }
 

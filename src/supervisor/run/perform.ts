@@ -113,7 +113,9 @@ export class Performer {
         process?.closeGates();
         requireAll(effect.signal, process?.signal(effect.signal));
       },
-      kill: (effect) => this.#kill(effect),
+      // After the main process has exited, zero searches for the remaining processes of the session again. Only that
+      // search decides whether the kill is complete.
+      kill: (effect) => requireAll('SIGKILL', generations.find(effect)?.kill()),
       kill_leftovers: (effect) => requireAll('SIGKILL', generations.find(effect)?.killLeftovers()),
       release: ({ generation }) => generations.release(generation),
       attend: ({ lanes, shared }) => watchers.lanes.keep(lanes, shared),
@@ -209,17 +211,6 @@ export class Performer {
     } catch (error) {
       post({ type: 'failed', effect, failure: failureOf(effect, error) });
     }
-  }
-
-  /**
-   * After the main process has exited, zero searches for the remaining processes of the session again. Only that search
-   * decides whether the kill is complete.
-   */
-  #kill(effect: Answered<'kill'>): void {
-    const process = this.#context.generations.find(effect);
-    if (!process) return;
-    const { signalled, refused } = process.kill();
-    requireAll('SIGKILL', { signalled, refused: refused.filter(({ pid }) => pid === process.pid) });
   }
 
   #adopt(handover: number, generation: number): void {

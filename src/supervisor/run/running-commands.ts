@@ -1,7 +1,7 @@
 import type { Kernel } from '../../linux/kernel.ts';
 import type { ProcessIdentity } from '../../linux/procfs.ts';
 import { type Delivery, joinDeliveries, NOBODY, signalOnce } from '../../workers/processes/delivery.ts';
-import { killSession } from '../../workers/processes/stopper.ts';
+import { killSessions } from '../../workers/processes/stopper.ts';
 import type { RegisteredCommand } from '../../workers/spawning/command.ts';
 
 /**
@@ -92,5 +92,5 @@ export function endCommand(kernel: Kernel, { pid, startTime }: ProcessIdentity):
   if (!isMeant()) return NOBODY;
   const main = signalOnce(kernel, pid, 'SIGKILL', isMeant);
   const tried = [...main.signalled, ...main.refused.map((refusal) => refusal.pid)];
-  return joinDeliveries([main, killSession(kernel, pid, new Set(tried))]);
+  return joinDeliveries([main, killSessions(kernel, [pid], new Set(tried))]);
 }

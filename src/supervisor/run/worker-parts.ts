@@ -20,6 +20,7 @@ import type { Boundary } from './boundary.ts';
 import type { Happening } from './engine.ts';
 import { Descendants, type Family, NO_FAMILY } from './family.ts';
 import type { Prepared } from './prepare.ts';
+import type { SessionKiller } from './session-killer.ts';
 import type { AddressContext } from './worker-addresses.ts';
 
 export interface WorkerContext {
@@ -39,6 +40,7 @@ export interface WorkerContext {
   readonly listeners: Listeners;
   readonly workers: AddressContext['workers'];
   readonly accepts: AcceptLooks;
+  readonly sessions: SessionKiller;
   readonly post: (happening: Happening) => void;
   readonly report: (fact: Fact) => void;
 }

@@ -3,9 +3,8 @@ import type { FoundWorker, WorkerKey } from '../../lifecycle/events.ts';
 import type { ExitStatus, Usage } from '../../lifecycle/facts.ts';
 import { type NotifySocket, WatchdogReports } from '../../readiness/index.ts';
 import type { WorkerOutput } from '../../workers/output/output.ts';
-import { type Delivery, joinDeliveries, NOBODY } from '../../workers/processes/delivery.ts';
+import { type Delivery, NOBODY } from '../../workers/processes/delivery.ts';
 import { belongsTo, isRunning } from '../../workers/processes/descendants.ts';
-import { killProcess } from '../../workers/processes/stopper.ts';
 import { launcherFailure } from '../../workers/spawning/launcher-exit.ts';
 import { SpawnError } from '../../workers/spawning/spawner.ts';
 import type { Boundary } from './boundary.ts';
@@ -202,12 +201,18 @@ export class WorkerProcess {
     return this.#life === 'running' ? this.#context.table.signal(this.pid, signal) : NOBODY;
   }
 
-  /** Sends SIGKILL to the main process and to every process of the session. */
+  /**
+   * Sends SIGKILL to the main process, and in the next turn of the event loop to every process of its session. The
+   * result is about the main process.
+   */
   kill(): Delivery {
-    const { kernel, table } = this.#context;
+    const { table, sessions } = this.#context;
     this.#lookForFamily();
-    const delivery = killProcess(kernel, table, this);
-    return joinDeliveries([delivery, this.#family.kill()]);
+    // First, because this does not depend on /proc.
+    const delivery = table.signal(this.pid, 'SIGKILL');
+    this.#family.kill();
+    sessions.add(() => (this.#life === 'ended' ? null : this.session));
+    return delivery;
   }
 
   /** For a process that no supervisor has started: its current descendants, and its known orphans. */

@@ -49,17 +49,18 @@ export function leftovers(
 }
 
 /**
- * Sends SIGKILL to every process of a session, repeatedly until no process is left that could have forked meanwhile.
- * The session id cannot mean a later session while a process is in this one: the kernel does not reuse a pid that is a
- * session id.
+ * Sends SIGKILL to every process of these sessions, repeatedly until no process is left that could have forked
+ * meanwhile. A session id cannot mean a later session while a process is in this one: the kernel does not reuse a pid
+ * that is a session id.
  * @param except processes that already got the signal
  */
-export function killSession(
+export function killSessions(
   kernel: Kernel,
-  session: number,
+  sessions: readonly number[],
   except: ReadonlySet<number> = new Set(),
 ): Delivery {
-  return killUntilGone(kernel, session, ({ pid, session: own }) => own === session && !except.has(pid));
+  const wanted = new Set(sessions);
+  return killUntilGone(kernel, sessions, ({ pid, session }) => wanted.has(session) && !except.has(pid));
 }
 
 /** Sends SIGKILL to a main process, through the pidfd that the table holds, and to every process of its session. */
@@ -71,17 +72,21 @@ export function killProcess(
   // First, because this does not depend on /proc.
   const main = table.signal(pid, 'SIGKILL');
   const tried = new Set([...main.signalled, ...main.refused.map((refusal) => refusal.pid)]);
-  return joinDeliveries([main, killSession(kernel, session, tried)]);
+  return joinDeliveries([main, killSessions(kernel, [session], tried)]);
 }
 
 /** Sends SIGKILL to the remaining processes of a worker whose main process has exited. */
 export function killLeftovers(kernel: Kernel, departed: Departed, known: ReadonlySet<number>): Delivery {
   const isMeant = (process: ProcessStat) =>
     process.session === departed.session || isOrphanOf(kernel, process, departed);
-  return killUntilGone(kernel, departed.session, (process) => !known.has(process.pid) && isMeant(process));
+  return killUntilGone(kernel, [departed.session], (process) => !known.has(process.pid) && isMeant(process));
 }
 
-function killUntilGone(kernel: Kernel, session: number, wanted: (process: ProcessStat) => boolean): Delivery {
+function killUntilGone(
+  kernel: Kernel,
+  sessions: readonly number[],
+  wanted: (process: ProcessStat) => boolean,
+): Delivery {
   const deliveries: Delivery[] = [];
   const tried = new Set<number>();
   const own = kernel.processStat(kernel.pid)?.session ?? 0;
@@ -98,7 +103,7 @@ function killUntilGone(kernel: Kernel, session: number, wanted: (process: Proces
   };
   for (let round = 0; round < MAX_ROUNDS; round += 1) {
     // A killed process may still look alive for a moment. Only a process that was not tried yet causes another round.
-    const { found, refused } = look(kernel, session, isWanted);
+    const { found, refused } = look(kernel, sessions, isWanted);
     deliveries.push({ signalled: [], refused });
     if (found.length === 0) break;
     for (const { pid, startTime } of found) {
@@ -114,17 +119,18 @@ function killUntilGone(kernel: Kernel, session: number, wanted: (process: Proces
   return joinDeliveries(deliveries);
 }
 
-/** The wanted processes; a refusal for the whole session if /proc cannot be listed. */
+/** The wanted processes; a refusal for each whole session if /proc cannot be listed. */
 function look(
   kernel: Kernel,
-  session: number,
+  sessions: readonly number[],
   isWanted: (process: ProcessStat) => boolean,
 ): { found: readonly ProcessStat[]; refused: readonly Refusal[] } {
   try {
     return { found: kernel.listProcesses().filter(isWanted), refused: [] };
   } catch (error) {
     if (!isSystemFailure(error)) throw error;
-    return { found: [], refused: [{ pid: session, command: 'and its session', errno: error.code }] };
+    const { code: errno } = error;
+    return { found: [], refused: sessions.map((pid) => ({ pid, command: 'and its session', errno })) };
   }
 }
 

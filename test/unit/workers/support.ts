@@ -21,7 +21,7 @@ import type { WorkerListener } from '../../../src/workers/conventions/convention
 import { LineForwarder } from '../../../src/workers/output/line-forwarder.ts';
 import { WorkerOutput } from '../../../src/workers/output/output.ts';
 import { ProcessTable } from '../../../src/workers/processes/process-table.ts';
-import { killSession } from '../../../src/workers/processes/stopper.ts';
+import { killSessions } from '../../../src/workers/processes/stopper.ts';
 import { Sink } from '../../../src/writing/sink.ts';
 
 /** A directory for this test file, removed at its end. */
@@ -35,7 +35,7 @@ const alive = setInterval(() => {}, 1 << 30);
 
 table.start();
 after(() => {
-  for (const session of sessions) killSession(linux, session);
+  for (const session of sessions) killSessions(linux, [session]);
   table.close();
   clearInterval(alive);
   rmSync(folder, { recursive: true, force: true });

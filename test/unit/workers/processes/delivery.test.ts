@@ -6,7 +6,7 @@ import { type Kernel, linux } from '../../../../src/linux/kernel.ts';
 import { keepSpare, withSpare } from '../../../../src/linux/spare.ts';
 import { describeRefusal, NOBODY, signalOnce } from '../../../../src/workers/processes/delivery.ts';
 import { ProcessTable } from '../../../../src/workers/processes/process-table.ts';
-import { killProcess, killSession } from '../../../../src/workers/processes/stopper.ts';
+import { killProcess, killSessions } from '../../../../src/workers/processes/stopper.ts';
 import { script, table } from '../support.ts';
 
 function failure(code: string): SystemError {
@@ -67,9 +67,9 @@ test('a process that reuses the pid is not signalled', async () => {
       return { ...stat, startTime: stat.startTime + 1 };
     },
   };
-  assert.deepEqual(killSession(kernel, pid), NOBODY);
+  assert.deepEqual(killSessions(kernel, [pid]), NOBODY);
   assert.equal(looks, 1);
-  assert.deepEqual(killSession(linux, pid).signalled, [pid]);
+  assert.deepEqual(killSessions(linux, [pid]).signalled, [pid]);
   await exit;
 });
 
@@ -94,7 +94,7 @@ test('a refused process is listed with its name, and the other processes are kil
       return linux.sendSignal(pidfd, signal);
     },
   };
-  const delivery = killSession(kernel, pid);
+  const delivery = killSessions(kernel, [pid]);
   await exit;
   assert.deepEqual([...delivery.signalled].sort(), [pid, children[2]].sort());
   assert.deepEqual(
@@ -104,7 +104,7 @@ test('a refused process is listed with its name, and the other processes are kil
       { pid: children[0], command: 'sh', errno: 'EPERM' },
     ],
   );
-  killSession(linux, pid);
+  killSessions(linux, [pid]);
 });
 
 test('without a list of processes the main process is killed, and the refusal is about the session', async () => {
@@ -121,7 +121,7 @@ test('without a list of processes the main process is killed, and the refusal is
     refused: [{ pid, command: 'and its session', errno: 'ENFILE' }],
   });
   await exit;
-  assert.equal(killSession(linux, pid).signalled.length, 1);
+  assert.equal(killSessions(linux, [pid]).signalled.length, 1);
 });
 
 test('a refusal reports the solution', () => {
@@ -155,7 +155,10 @@ test('processes are killed although no descriptor is free', async () => {
   try {
     assert.throws(() => openSync('/dev/null', 'r'), { code: 'EMFILE' });
     assert.deepEqual(own.signal(child.pid, 'SIGKILL'), { signalled: [child.pid], refused: [] });
-    assert.deepEqual([...killSession(linux, session.pid).signalled].sort(), [session.pid, grandchild].sort());
+    assert.deepEqual(
+      [...killSessions(linux, [session.pid]).signalled].sort(),
+      [session.pid, grandchild].sort(),
+    );
     // Both spare descriptors are available again.
     const both = withSpare(() => {
       const first = openSync('/dev/null', 'r');

@@ -9,7 +9,7 @@ import { type ProcessStat, processStat } from '../../../../src/linux/procfs.ts';
 import { NOBODY } from '../../../../src/workers/processes/delivery.ts';
 import { belongsTo, isDescendantOf } from '../../../../src/workers/processes/descendants.ts';
 import { ProcessTable } from '../../../../src/workers/processes/process-table.ts';
-import { killLeftovers, killSession, leftovers } from '../../../../src/workers/processes/stopper.ts';
+import { killLeftovers, killSessions, leftovers } from '../../../../src/workers/processes/stopper.ts';
 import { NO_USAGE, sessionMembers } from '../../../support/processes.ts';
 import { sendSignal } from '../../../support/send-signal.ts';
 import { folder, script, table } from '../support.ts';
@@ -269,7 +269,7 @@ test('descent is followed over several parents, and by session if a parent has e
   assert.equal(isDescendantOf(linux, grandchild, pid), false);
   assert.equal(belongsTo(linux, grandchild, worker), true);
   assert.equal(belongsTo(linux, grandchild, { pid, session: -1 }), false);
-  killSession(linux, pid);
+  killSessions(linux, [pid]);
 });
 
 test('remaining processes of a worker are found inside and outside its session, and killed', async () => {
@@ -302,12 +302,12 @@ test('a session that forks is killed to the last process', async () => {
   const { pid, exit, line } = script('for i in 1 2 3 4 5 6 7 8; do sleep 1000 & done; echo; wait');
   await line();
   const gone = Promise.all(sessionMembers(pid).map((member) => (member === pid ? exit : foreign(member))));
-  assert.equal(killSession(linux, pid).signalled.length, 9);
+  assert.equal(killSessions(linux, [pid]).signalled.length, 9);
   await gone;
-  assert.deepEqual(killSession(linux, pid), NOBODY);
+  assert.deepEqual(killSessions(linux, [pid]), NOBODY);
 });
 
 test("zero's own session and session 0 are never killed", () => {
-  assert.deepEqual(killSession(linux, processStat(process.pid)?.session ?? 0), NOBODY);
-  assert.deepEqual(killSession(linux, 0), NOBODY);
+  assert.deepEqual(killSessions(linux, [processStat(process.pid)?.session ?? 0]), NOBODY);
+  assert.deepEqual(killSessions(linux, [0]), NOBODY);
 });
