@@ -10,6 +10,7 @@ import { here, type InstanceOptions } from './find-instance.ts';
 import { timeoutOf } from './follow-handover.ts';
 import { clientOf } from './instances/client.ts';
 import { instancesIn } from './instances/find.ts';
+import { Interruption } from './interruption.ts';
 import { safe } from './render/style.ts';
 import { showWaiting } from './waiting.ts';
 import { type CommandContext, processContext, withInstance } from './with-instance.ts';
@@ -62,16 +63,20 @@ export async function upgradeAll(
   for (const instance of instancesIn((surroundings ?? here()).roots)) {
     const client = clientOf(instance);
     const status = await client.status(interrupted).catch(() => null);
+    if (interrupted.aborted) {
+      terminal.err('zero upgrade: interrupted\n');
+      return EXIT.failed;
+    }
     // Without an answer the program of an instance is unknown.
     if (status === null || !runsThisProgram(status.pid)) continue;
     try {
       terminal.out(`${safe(status.name)}: ${await upgradeOne(client, { path: wanted, timeout }, context)}\n`);
     } catch (error) {
-      if (interrupted.aborted || !(error instanceof CommandError || error instanceof ClientError))
-        throw error;
+      if (!(error instanceof CommandError || error instanceof ClientError)) throw error;
       terminal.err(`zero upgrade: ${safe(status.name)}: ${safe(error.message)}\n`);
-      code = EXIT.failed;
+      code = error instanceof CommandError ? error.exitCode : EXIT.failed;
     }
+    if (interrupted.aborted) break;
   }
   return code;
 }
@@ -105,23 +110,41 @@ async function upgradeOne(
     ...(!isStandalone && { node: process.execPath }),
     timeout_ms: timeoutOf(timeout) ?? TIMEOUT,
   };
-  const before = countsOf(await client.status(context.interrupted));
-  const from = await start(client.upgrade(request, context.interrupted), context);
-  const to = await newProgram(client, before, context);
-  return `zero ${safe(from)} was replaced by zero ${safe(to)}; the service was not touched`;
+  const interruption = new Interruption(context);
+  let isAccepted = false;
+  const accepted = () => {
+    isAccepted = true;
+    interruption.accepted();
+  };
+  try {
+    const before = countsOf(await client.status(context.interrupted));
+    const from = await start(client.upgrade(request, interruption.signal), accepted, context);
+    const to = await newProgram(client, before, context);
+    return `zero ${safe(from)} was replaced by zero ${safe(to)}; the service was not touched`;
+  } catch (error) {
+    if (error instanceof CommandError || !context.interrupted.aborted) throw error;
+    throw isAccepted
+      ? new CommandError(EXIT.inProgress, 'the upgrade is still in progress. See "zero status"')
+      : new CommandError(EXIT.failed, 'interrupted before zero answered', 'interrupted');
+  } finally {
+    interruption.end();
+  }
 }
 
 /** Requests the upgrade. Resolves to the release of the old program after the new one has passed its dry run. */
 async function start(
   lines: ReturnType<ControlClient['upgrade']>,
+  accepted: () => void,
   { terminal, clock }: CommandContext,
 ): Promise<string> {
   const waiting = showWaiting(terminal, clock);
   let from = '';
   try {
     for await (const line of lines) {
-      if ('accepted' in line) from = line.accepted.zero;
-      else if ('fact' in line) waiting.tell(line.fact);
+      if ('accepted' in line) {
+        from = line.accepted.zero;
+        accepted();
+      } else if ('fact' in line) waiting.tell(line.fact);
       else if ('refused' in line) throw new CommandError(EXIT.failed, line.refused.message);
       else return from;
     }
