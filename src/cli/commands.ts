@@ -184,7 +184,7 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
     },
   );
 
-  instanceCommand('abort', 'end the handover in progress and keep the old version').action(
+  instanceCommand('abort', 'end the handover in progress, or return to the old version until it is asked to stop').action(
     async (options: InstanceOptions) => {
       const { abort } = await import('./promote.ts');
       done(await abort(instanceOf(options)));
