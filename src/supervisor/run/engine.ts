@@ -46,6 +46,9 @@ export interface EngineOptions {
 /** After an exception in a step its deadline remains. Without a pause the timer would fire again at once. */
 const PAUSE_AFTER_FAILURE = 1_000;
 
+/** The deadlines of the core, and the answers to its effects: an effect that failed is attempted again and again. */
+const FOLLOWS_TIME: ReadonlySet<string> = new Set<Happening['type']>(['tick', 'done', 'failed']);
+
 /**
  * Queue -> step -> perform. Here alone the core and the shell meet. The engine finishes one event with its effects
  * before it takes the next one.
@@ -107,7 +110,7 @@ export class Engine {
     let happened = false;
     while (this.queue.length > 0) {
       const happenings = this.next();
-      if (happenings.some(({ type }) => type !== 'tick' && type !== 'done')) happened = true;
+      if (happenings.some(({ type }) => !FOLLOWS_TIME.has(type))) happened = true;
       const effects = this.stepAll(happenings);
       this.record(effects);
       for (const effect of effects) this.perform(effect);

@@ -39,7 +39,7 @@ export class Footprint {
   /**
    * Returns memory after a quiet period.
    * @param happened false if only time has passed: the lanes of earlier handovers become free one after the other, for
-   * more than a minute
+   * more than a minute, and an effect that failed is attempted again
    */
   disturbed(happened: boolean): void {
     if (this.#timer !== null && !happened) return;

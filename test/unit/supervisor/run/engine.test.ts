@@ -90,6 +90,18 @@ test('events of one batch are handled in order, and then the state is recorded o
   assert.deepEqual(calls, ['settled']);
 });
 
+test('an attempt that fails again is a matter of time, and other events have happened', () => {
+  const calls: boolean[] = [];
+  const { engine } = engineThat(() => [], { settled: (_, happened) => calls.push(happened) });
+  const effect: Effect = { type: 'keep_sockets', version: 1 };
+  engine.post({ type: 'tick' });
+  engine.post({ type: 'failed', effect, failure: { step: 'keep sockets', reason: 'EMFILE' } });
+  engine.post({ type: 'done', effect });
+  assert.deepEqual(calls, [false, false, false]);
+  engine.post(EXITED);
+  assert.deepEqual(calls, [false, false, false, true]);
+});
+
 test('events that were posted before a batch throws are handled', () => {
   const { engine, events } = engineThat(() => []);
   const defect = new Error('defect');
