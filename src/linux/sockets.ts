@@ -146,9 +146,12 @@ export function setBlocking(fd: number, blocking: boolean): void {
   if (wanted !== flags) callAbout(`descriptor ${fd}`, 'fcntl', fd, F_SETFL, wanted);
 }
 
-/** The inode number, which identifies the socket in /proc/PID/fd and sock_diag. */
+/**
+ * The inode number, which identifies the socket in /proc/PID/fd and sock_diag. The kernel numbers sockets and pipes with
+ * 32 bits (get_next_ino, fs/inode.c). As a double, which Node returns, the number takes an object of its own in V8.
+ */
 export function inodeOf(fd: number): number {
-  return fstatSync(fd).ino;
+  return fstatSync(fd).ino >>> 0;
 }
 
 /**

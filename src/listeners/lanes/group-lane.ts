@@ -50,7 +50,7 @@ export function ownerOfLanes({ lanes, target: { address } }: RecoveredGroup): nu
 export function openedLane(fd: number, as: LaneKind): GroupLane {
   // Connections come in through the first lane as soon as it listens. It is alone then, so its index needs no check.
   const isFirst = as === 'first';
-  const queue = new LaneQueue(() => acceptQueue(fd));
+  const queue = new LaneQueue(acceptQueue, fd);
   return { fd, inode: inodeOf(fd), given: false, used: isFirst, proven: isFirst, admits: isFirst, queue };
 }
 
@@ -133,7 +133,7 @@ export function recoveredLane(
   isAdopted: boolean,
 ): GroupLane {
   if (fd === null) {
-    const queue = new LaneQueue(() => listenQueue(address.port, inode));
+    const queue = new LaneQueue((socket) => listenQueue(address.port, socket), inode);
     // No probe can identify an unreachable socket, so its expected index is used.
     return { fd, inode, given: true, used: true, proven: true, admits: true, queue };
   }
@@ -148,6 +148,6 @@ export function recoveredLane(
     used,
     proven: false,
     admits,
-    queue: new LaneQueue(() => acceptQueue(fd), reached),
+    queue: new LaneQueue(acceptQueue, fd, reached),
   };
 }

@@ -26,18 +26,21 @@ const MAX_READINGS = 4;
  * (UNIX_DIAG_PEER of a Unix socket). As long as the end is open, no client can get the port of the probe.
  */
 export class LaneQueue {
-  readonly #length: () => number;
+  readonly #length: (socket: number) => number;
+  readonly #socket: number;
   /** By the descriptor of the client's end. */
   #own: Map<number, OwnConnection> = NONE;
   /** A worker has or had the lane, or connections of clients go there. */
   served: boolean;
 
   /**
-   * @param length reads how many connections the kernel has in the queue
+   * @param length reads how many connections the kernel has in the queue; shared by all queues
+   * @param socket the argument of `length`: the descriptor or the inode of the lane's socket
    * @param served false for a lane of a dead supervisor until this one uses it
    */
-  constructor(length: () => number, served = true) {
+  constructor(length: (socket: number) => number, socket: number, served = true) {
     this.#length = length;
+    this.#socket = socket;
     this.served = served;
   }
 
@@ -51,14 +54,14 @@ export class LaneQueue {
 
   /** The number of clients' connections that wait to be accepted. Throws SystemError. */
   clients(): number {
-    let length = this.#length();
+    let length = this.#length(this.#socket);
     if (this.#own.size === 0) return length;
     let own = 0;
     // Two counts are consistent if nothing changed between them.
     for (let reading = 0; reading < MAX_READINGS; reading += 1) {
       const before = length;
       own = this.#countOwn();
-      length = this.#length();
+      length = this.#length(this.#socket);
       if (length === before) break;
     }
     return Math.max(0, length - own);

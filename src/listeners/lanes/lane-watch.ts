@@ -93,7 +93,7 @@ export class LaneWatch {
     if (mode === this.#mode) return;
     if (mode === null) this.#unwatch();
     else if (this.#watch !== null) this.#watch.change(mode);
-    else this.#watch = reactor.watch(this.fd, () => this.#happened(), mode);
+    else this.#watch = reactor.watch(this.fd, this.#happened.bind(this), mode);
     this.#mode = mode;
   }
 
@@ -127,7 +127,9 @@ export class LaneWatch {
   }
 }
 
+/** The result of a filter has room for more elements, so it is not taken where nothing changes. */
 function without(callers: readonly Caller[], caller: Caller): readonly Caller[] {
+  if (!callers.includes(caller)) return callers;
   const left = callers.filter((other) => other !== caller);
   return left.length === 0 ? NOBODY : left;
 }

@@ -315,7 +315,11 @@ export class UnixLanes implements Lanes {
 }
 
 function queueOf(inode: number, served = true): LaneQueue {
-  return new LaneQueue(() => unixSocket(inode)?.rqueue ?? 0, served);
+  return new LaneQueue(unixQueue, inode, served);
+}
+
+function unixQueue(inode: number): number {
+  return unixSocket(inode)?.rqueue ?? 0;
 }
 
 /** UNIX_DIAG_PEER of the client's end: 0 until the connection is accepted, and again when the other end is closed. */
