@@ -2,10 +2,10 @@ import { errorText } from '../common/errors.ts';
 import { runAll, Slices } from '../common/slices.ts';
 import type { ListenerConfig } from '../config/schema.ts';
 import type { Steering } from '../lifecycle/steering.ts';
-import { formatAddress } from '../linux/sockaddr.ts';
 import { closeFd } from '../linux/sockets.ts';
 import type { TakenSocket } from './binding/adopted-listener.ts';
-import { asBound, restoreListening } from './binding/bound-listener.ts';
+import { restoreListening } from './binding/bound-listener.ts';
+import { HeldListener, type LaneAccess } from './binding/held-listener.ts';
 import { type Held, type Hold, heldBy, ListenerPool } from './binding/listener-pool.ts';
 import { PassedSockets } from './binding/passed-sockets.ts';
 import type { Lookup } from './binding/resolve.ts';
@@ -262,26 +262,15 @@ export class ListenerSet implements Listeners {
   }
 
   #acquired(holds: readonly Hold[]): Acquired {
+    const access: LaneAccess = {
+      give: (lanes, lane, first) => this.#give(acquired, lanes, lane, first),
+      regain: (lanes, lane, first) => {
+        this.#plans.give(lane, acquired);
+        return lanes.regain(lane, first);
+      },
+    };
     const acquired: Acquired = {
-      listeners: holds.map(({ socket: { bound }, reference: { config } }) => ({
-        name: config.name,
-        // A lane that was shut down may be replaced.
-        get fd() {
-          return bound.fd;
-        },
-        steered: bound.lanes !== null,
-        fdOf: (lane, first) =>
-          bound.lanes === null ? bound.fd : this.#give(acquired, bound.lanes, lane, first),
-        regain: (lane, first) => {
-          if (bound.lanes === null) return bound.fd;
-          this.#plans.give(lane, acquired);
-          return bound.lanes.regain(lane, first);
-        },
-        target: config.socket_fd,
-        address: bound.address,
-        text: formatAddress(bound.address),
-        config: asBound(config, bound),
-      })),
+      listeners: holds.map((hold) => new HeldListener(hold, access)),
       release: () => {
         const held = this.#holds.get(acquired);
         this.#holds.delete(acquired);

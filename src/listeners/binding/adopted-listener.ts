@@ -6,7 +6,7 @@ import { LaneGroup } from '../lanes/lane-group.ts';
 import { mayBeShared, wantsLanes } from '../lanes/steerable.ts';
 import { setSeal } from '../lanes/tcp-lane.ts';
 import { ListenerError, nameAddress } from '../listener-error.ts';
-import { type BindOptions, type BoundListener, NOTHING, steeredListener } from './bound-listener.ts';
+import { type BindOptions, type BoundListener, LanesListener, NOTHING } from './bound-listener.ts';
 import { KeptName } from './kept-name.ts';
 import { boundFileAt, type UnixFile } from './unix-file.ts';
 
@@ -53,7 +53,7 @@ export function adoptListener(taken: TakenSocket, options: BindOptions): Adopted
       setOption(lane, 'reuse_port', before);
       lanes.close();
     };
-    return { bound: steeredListener(lanes, address, target), abandon };
+    return { bound: new LanesListener(lanes, address, target), abandon };
   } catch (error) {
     setOption(fd, 'reuse_port', before);
     if (!(error instanceof ListenerError) || !mayBeShared(config)) throw error;

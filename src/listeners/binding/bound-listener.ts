@@ -72,12 +72,12 @@ export function bindSteered(
   const { own, warn, onFault } = options;
   if (address.kind === 'unix') {
     const lanes = UnixLanes.bind(config, address, own, onFault);
-    return steeredListener(lanes, { family: 'unix', path: address.path }, null);
+    return new LanesListener(lanes, { family: 'unix', path: address.path }, null);
   }
   try {
     if (target === null) throw new TypeError(`${address.text} was not resolved`);
     const lanes = LaneGroup.bind(config, target, count, own);
-    return steeredListener(lanes, lanes.target.address, target);
+    return new LanesListener(lanes, lanes.target.address, target);
   } catch (error) {
     if (!(error instanceof CannotSteerError && mayBeShared(config))) throw error;
     warn(`${error.message}: all generations share one socket`);
@@ -103,11 +103,11 @@ export function recoverListener(
     const isLeft = lanes.some((lane) => lane.fd !== null) || hasListener(target, lanes);
     if (!isLeft) return null;
     const group = LaneGroup.recover(config, { target, lanes, order, plan }, own);
-    return steeredListener(group, target.address, target);
+    return new LanesListener(group, target.address, target);
   }
   if (lanes.length > 0 && address.kind === 'unix') {
     const main = plan.main[0] ?? 0;
-    return steeredListener(
+    return new LanesListener(
       UnixLanes.recover(config, address, { lanes, main }, own, onFault),
       saved.address,
       null,
@@ -143,27 +143,28 @@ function hasListener({ address }: InetTarget, lanes: readonly LaneSocket[]): boo
 }
 
 /** A listener whose generations have lanes of their own. */
-export function steeredListener(
-  lanes: Lanes,
-  address: SocketAddress,
-  target: InetTarget | null,
-): BoundListener {
-  const first = () => lanes.sockets[0] ?? { fd: -1, inode: 0 };
-  return {
-    // A lane that was shut down may have been replaced.
-    get fd() {
-      return first().fd ?? -1;
-    },
-    get inode() {
-      return first().inode;
-    },
-    address,
-    passed: null,
-    target,
-    file: null,
-    name: null,
-    lanes,
-  };
+export class LanesListener implements BoundListener {
+  readonly address: SocketAddress;
+  readonly passed = null;
+  readonly target: InetTarget | null;
+  readonly file = null;
+  readonly name = null;
+  readonly lanes: Lanes;
+
+  constructor(lanes: Lanes, address: SocketAddress, target: InetTarget | null) {
+    this.lanes = lanes;
+    this.address = address;
+    this.target = target;
+  }
+
+  /** A lane that was shut down may have been replaced. */
+  get fd(): number {
+    return this.lanes.sockets[0]?.fd ?? -1;
+  }
+
+  get inode(): number {
+    return this.lanes.sockets[0]?.inode ?? 0;
+  }
 }
 
 /**
