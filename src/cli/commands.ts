@@ -184,12 +184,13 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
     },
   );
 
-  instanceCommand('abort', 'end the handover in progress, or return to the old version until it is asked to stop').action(
-    async (options: InstanceOptions) => {
-      const { abort } = await import('./promote.ts');
-      done(await abort(instanceOf(options)));
-    },
-  );
+  instanceCommand(
+    'abort',
+    'end the handover in progress, or return to the old version until it is asked to stop',
+  ).action(async (options: InstanceOptions) => {
+    const { abort } = await import('./promote.ts');
+    done(await abort(instanceOf(options)));
+  });
 
   instanceCommand('logs', 'show the output of the service')
     .option('-f, --follow', 'keep showing new output', false)
