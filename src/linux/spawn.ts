@@ -36,8 +36,8 @@ export function spawnProcess(request: SpawnRequest): number {
   try {
     const sources = new Map<number, number>();
     for (const [target, source] of request.descriptors) {
-      // An earlier dup2 could overwrite a source in the range of the targets.
-      const safe = source > highest ? source : duplicateAbove(source, highest + 1);
+      // The child fills its numbers in ascending order: only a lower source is overwritten before it is used.
+      const safe = source >= target ? source : duplicateAbove(source, highest + 1);
       if (safe !== source) temporary.push(safe);
       sources.set(target, safe);
     }
@@ -75,6 +75,7 @@ function addFileActions(
   for (let target = 0; target <= highest; target += 1) {
     const source = sources.get(target);
     if (source !== undefined) {
+      // Equal numbers: the descriptor loses its close-on-exec flag (glibc 2.29).
       callReturningErrno('posix_spawn_file_actions_adddup2', actions, source, target);
     } else if (target === 0) {
       callReturningErrno('posix_spawn_file_actions_addopen', actions, 0, '/dev/null', constants.O_RDONLY, 0);

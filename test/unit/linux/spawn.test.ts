@@ -86,6 +86,35 @@ test('the child has exactly the given descriptors at their numbers, in any order
 
 const byNumber = (a: (string | number)[], b: (string | number)[]) => Number(a[0]) - Number(b[0]);
 
+test('only a source below its number needs a free descriptor', async () => {
+  const [one, other] = [openSocket('inet', 'stream'), openSocket('inet', 'stream')];
+  const output = openPipe();
+  const spawn = (descriptors: SpawnRequest['descriptors']) => {
+    const restore = useLibc({ fcntl: () => -1, errno: () => errnoNumber('EMFILE') });
+    try {
+      const script = 'ls -l /proc/self/fd';
+      return spawnProcess({ path: '/bin/sh', argv: ['sh', '-c', script], environment: [], descriptors });
+    } finally {
+      restore();
+    }
+  };
+  const pid = spawn(
+    new Map([
+      [1, output.write],
+      [3, one],
+      [other, other],
+    ]),
+  );
+  closeFd(output.write);
+  const exit = ended(pid);
+  const links = (await readAll(output.read)).toString();
+  assert.deepEqual(await exit, { kind: 'exited', code: 0 });
+  assert.match(links, new RegExp(` 3 -> socket:\\[${inodeOf(one)}\\]`));
+  assert.match(links, new RegExp(` ${other} -> socket:\\[${inodeOf(other)}\\]`));
+  assert.throws(() => spawn(new Map([[other + 1, other]])), { code: 'EMFILE' });
+  for (const fd of [one, other]) closeFd(fd);
+});
+
 test('each number refers to its source', async () => {
   const a = openSocket('inet', 'stream');
   const b = duplicateAbove(openSocket('inet', 'stream'), 100);

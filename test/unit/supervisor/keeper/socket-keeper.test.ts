@@ -116,6 +116,23 @@ test('the keeper holds the sockets and the vault, and its name is zero-keeper', 
   assert.deepEqual(findKeepers(runtimeDirectory, keeperSystem).keepers, [keeper.identity]);
 });
 
+test('no socket needs a second descriptor for the start of the keeper', async (t) => {
+  const sockets = Array.from({ length: 20 }, () => listening(t));
+  const lower: number[] = [];
+  const kernel: typeof linux = {
+    ...linux,
+    spawn: (request) => {
+      for (const [target, source] of request.descriptors)
+        if (target >= FIRST_SOCKET_FD && source < target) lower.push(source);
+      return linux.spawn(request);
+    },
+  };
+  const { kept } = keeperOf(t, sockets.toReversed(), { kernel });
+  const { pid } = await kept(1);
+  assert.deepEqual(socketsOf(pid), sockets.map(inodeOf).sort());
+  assert.deepEqual(lower, []);
+});
+
 test('the keeper is replaced by one with the current sockets, before the old one ends', async (t) => {
   const sockets = [listening(t)];
   const { kept } = keeperOf(t, sockets);
