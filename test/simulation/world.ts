@@ -51,7 +51,7 @@ const LATE = 0.1;
 const LATENESS = 20;
 
 /** So many delays in a row at the end of a run, where no time passes, show that the supervisor runs in circles. */
-const MOST_DELAYS = 100;
+const MAX_DELAYS = 100;
 
 /** A promise of the shell settles after fewer turns of the microtask queue. */
 const MICROTASKS = 12;
@@ -290,7 +290,7 @@ export class World {
       if (timers.next <= end && timers.next !== Number.POSITIVE_INFINITY) timers.runNext();
       else if (first) {
         this.#delays = timers.now < end ? 0 : this.#delays + 1;
-        if (this.#delays > MOST_DELAYS) throw new Error('a notification is not answered, and comes again');
+        if (this.#delays > MAX_DELAYS) throw new Error('a notification is not answered, and comes again');
         timers.now = Math.max(timers.now, end);
       } else {
         // Time passes also without events.
