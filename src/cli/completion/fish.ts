@@ -17,8 +17,10 @@ function __zero_instances
 end
 function __zero_numbers
     set -l instance (string match -r -- '^--(?:config|name)=.*' (commandline -opc))
-    for option in --config --name
-        set -l at (contains -i -- $option (commandline -opc)); and set -a instance $option (commandline -opc)[(math $at + 1)]
+    set -l option ''
+    for word in (commandline -opc)
+        contains -- $option --config --name; and set -a instance $option $word
+        set option $word
     end
     zero history --json $instance 2>/dev/null | string replace -rf '^ {6}"'$argv[1]'": (\\d+).*' '$1' | sort -un
 end
