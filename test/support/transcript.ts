@@ -94,6 +94,8 @@ export function startReader(scope: Scope, home: string, environment: NodeJS.Proc
     XDG_RUNTIME_DIR: home,
     XDG_STATE_HOME: home,
     TMPDIR: home,
+    // Once a week npm reports on standard error that a newer npm exists.
+    npm_config_update_notifier: 'false',
     ...environment,
   };
   for (const name of ['ZERO_CONFIG', 'NODE_OPTIONS', 'NODE_TEST_CONTEXT']) delete env[name];
