@@ -37,15 +37,9 @@ function runWith(node) {
   );
 }
 
-const rows = [];
-for (const [version, node] of binaries()) {
-  process.stdout.write(`Node ${version}\n`);
-  const { code, counts, seconds } = await runWith(node);
-  if (code !== 0) process.exitCode = 1;
-  const cells = COUNTS.map((name) => counts[name] ?? '?');
-  rows.push(`| ${[version, ...cells, `${Math.floor(seconds / 60)} min ${seconds % 60} s`].join(' | ')} |`);
-}
-const text = `# Node versions
+/** The table is written after each version, so that an interrupted run leaves the results so far. */
+function writeTable(rows) {
+  const text = `# Node versions
 
 \`npm run test:matrix\` runs the tests with each version of Node that zero supports. In the newest run, the groups
 ${groups.join(', ')} ran on ${new Date().toISOString().slice(0, 10)}, with ${cpus().length} processors (${process.arch}) and Linux ${release()}.
@@ -54,5 +48,16 @@ ${groups.join(', ')} ran on ${new Date().toISOString().slice(0, 10)}, with ${cpu
 | --- | --- | --- | --- | --- | --- | --- |
 ${rows.join('\n')}
 `;
-writeFileSync(join(ROOT, 'docs', 'node-versions.md'), text);
-process.stdout.write(`\n${text}`);
+  writeFileSync(join(ROOT, 'docs', 'node-versions.md'), text);
+  return text;
+}
+
+const rows = [];
+for (const [version, node] of binaries()) {
+  process.stdout.write(`Node ${version}\n`);
+  const { code, counts, seconds } = await runWith(node);
+  if (code !== 0) process.exitCode = 1;
+  const cells = COUNTS.map((name) => counts[name] ?? '?');
+  rows.push(`| ${[version, ...cells, `${Math.floor(seconds / 60)} min ${seconds % 60} s`].join(' | ')} |`);
+  process.stdout.write(`\n${writeTable(rows)}`);
+}
