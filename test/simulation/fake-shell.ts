@@ -32,7 +32,7 @@ export class FakeShell {
 
   constructor(options: FakeKernelOptions = {}) {
     this.kernel = new FakeKernel(options);
-    this.table = new ProcessTable(this.kernel);
+    this.table = new ProcessTable(this.kernel, undefined, () => this.timers.now);
     const sink = nowhere();
     const context = {
       runtimeDirectory: '/run/zero/simulated',

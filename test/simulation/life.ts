@@ -58,7 +58,8 @@ export class Life {
       clear: (handle) => world.timers.clear(handle),
     };
     const guarded = guardedKernel(kernel, boundary);
-    this.#table = new ProcessTable(guarded, (run) => this.runner.engine.batch(run));
+    const batch = (run: () => void) => this.runner.engine.batch(run);
+    this.#table = new ProcessTable(guarded, batch, () => world.timers.now);
     this.#verify = new FakeVerify({
       random: world.random,
       timers,

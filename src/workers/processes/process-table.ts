@@ -1,3 +1,4 @@
+import { Slices } from '../../common/slices.ts';
 import type { ExitStatus, Usage } from '../../lifecycle/facts.ts';
 import { SystemError } from '../../linux/errors.ts';
 import type { Kernel } from '../../linux/kernel.ts';
@@ -33,6 +34,7 @@ const UNKNOWN: ExitStatus = { kind: 'unknown' };
 export class ProcessTable {
   readonly #kernel: Kernel;
   readonly #batch: (run: () => void) => void;
+  readonly #now: () => number;
   /** Every process in /proc, listed once for all exits of a batch. */
   #listing: readonly ProcessStat[] | null = null;
   #isReporting = false;
@@ -40,10 +42,18 @@ export class ProcessTable {
   readonly #foreign = new Map<number, Set<Foreign>>();
   #stop: (() => void) | null = null;
 
-  /** @param batch reports exits that are found at the same time, see Engine.batch */
-  constructor(kernel: Kernel, batch: (run: () => void) => void = (run) => run()) {
+  /**
+   * @param batch reports exits that are found at the same time, see Engine.batch
+   * @param now monotonic milliseconds
+   */
+  constructor(
+    kernel: Kernel,
+    batch: (run: () => void) => void = (run) => run(),
+    now: () => number = () => performance.now(),
+  ) {
     this.#kernel = kernel;
     this.#batch = batch;
+    this.#now = now;
   }
 
   /** Starts to reap, beginning with processes that have already exited. Call adopt() for known children first. */
@@ -71,7 +81,7 @@ export class ProcessTable {
     this.#reportForeign(pid, UNKNOWN, null);
     this.#children.set(pid, { onExit, pidfd: this.#pidfdOrNull(pid) });
     // One SIGCHLD stands for any number of exits (signal(7)) and may have come before this child was adopted.
-    if (this.#stop !== null) this.#kernel.defer(() => this.#stop !== null && this.drain());
+    this.#drainSoon();
   }
 
   /**
@@ -151,10 +161,19 @@ export class ProcessTable {
     return this.#listing;
   }
 
-  /** Reaps every child that has exited, then reports the exits. */
+  /**
+   * Reaps every child that has exited, then reports the exits. After 2 ms, the others follow in the next turn of the
+   * event loop: the kernel takes 10 ms to remove a process with thousands of connections.
+   */
   drain(): void {
     const ended: Reaped[] = [];
-    for (let next = this.#kernel.reapOne(); next !== null; next = this.#kernel.reapOne()) ended.push(next);
+    const slice = new Slices(this.#now);
+    for (let next = this.#kernel.reapOne(); next !== null; next = this.#kernel.reapOne()) {
+      ended.push(next);
+      if (!slice.isOver()) continue;
+      this.#drainSoon();
+      break;
+    }
     if (ended.length === 0) return;
     this.#batch(() => {
       this.#isReporting = true;
@@ -162,6 +181,10 @@ export class ProcessTable {
       this.#isReporting = false;
       this.#listing = null;
     });
+  }
+
+  #drainSoon(): void {
+    if (this.#stop !== null) this.#kernel.defer(() => this.#stop !== null && this.drain());
   }
 
   #report(pid: number, status: ExitStatus, usage: Usage | null): void {

@@ -36,6 +36,37 @@ test('many simultaneous exits are all reported', async () => {
   );
 });
 
+test('exits that take the kernel long to clean up are reported in several turns of the event loop', () => {
+  const queue = [7, 8, 9].map((pid): Reaped => ({ pid, status: 0, usage: NO_USAGE }));
+  const turns: (() => void)[] = [];
+  let now = 0;
+  const own = new ProcessTable(
+    {
+      ...linux,
+      openPidfd: () => {
+        throw new SystemError('pidfd_open', errnoNumber('EMFILE'));
+      },
+      reapOne: () => {
+        const next = queue.shift() ?? null;
+        if (next?.pid === 8) now += 10;
+        return next;
+      },
+      onChildSignal: () => () => {},
+      defer: (run) => void turns.push(run),
+    },
+    undefined,
+    () => now,
+  );
+  const reported: number[] = [];
+  for (const pid of [7, 8, 9]) own.adopt(pid, () => reported.push(pid));
+  own.start();
+  assert.deepEqual(reported, [7, 8]);
+  assert.equal(turns.length, 1);
+  turns.pop()?.();
+  assert.deepEqual(reported, [7, 8, 9]);
+  assert.equal(turns.length, 0);
+});
+
 test('an exit of a child before its adoption is reported', async () => {
   const queue: Reaped[] = [{ pid: 7, status: 0, usage: NO_USAGE }];
   let signalled: () => void = () => assert.fail('not started');
