@@ -197,7 +197,7 @@ export const mutants: Record<string, Mutant> = {
     }),
   },
   'runs two notifications at the same time': {
-    from: 28,
+    from: 199,
     caught: /was started while \d+ runs/,
     step: before((state) => {
       if (state.notifications.length > 1) state.notifications.shift();
@@ -297,7 +297,7 @@ export const mutants: Record<string, Mutant> = {
   },
   'rolls back to a generation that was asked to stop': {
     caught: /rolled back to a generation that was asked to stop/,
-    from: 1_303,
+    from: 2_409,
     step: before((state) => {
       for (const { stage } of state.generations) if (stage.name === 'retiring') stage.signalled = false;
     }),
