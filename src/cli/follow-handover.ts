@@ -62,14 +62,13 @@ async function follow(
   wait: boolean,
   context: CommandContext,
 ): Promise<VerdictDocument | Unfinished> {
-  const { terminal, clock, interrupted } = context;
+  const { terminal, clock } = context;
   const interruption = new Interruption(context);
   const { signal } = interruption;
   const waiting = showWaiting(terminal, clock);
   const patience = new Patience(context, (text) => waiting.note(text));
   const since = clock.now();
   let handover: number | null = null;
-  let accepted = false;
   let restarts = false;
   const unfinished = () => ({ handover, duration: Math.round(clock.now() - since) });
   try {
@@ -83,20 +82,19 @@ async function follow(
             // The same process will run another program.
             if (line.fact.event === 'supervisor_upgrading') restarts = true;
           } else {
-            accepted = true;
             interruption.accepted();
             ({ handover = null, restarts = false } = line.accepted);
           }
         }
       } catch (error) {
-        if (accepted && interrupted.aborted) return unfinished();
-        if (!(accepted && error instanceof ClientError)) throw error;
+        if (interruption.isDetached) return unfinished();
+        if (!(interruption.isAccepted && error instanceof ClientError)) throw error;
         if (!isAway(error))
           throw new LostHandover(handover, error.problem === 'refused' ? error.message : null);
       }
-      if (accepted && !wait) return unfinished();
+      if (interruption.isAccepted && !wait) return unfinished();
       const isLost = handover === null || !restarts || !(await patience.next());
-      if (accepted && interrupted.aborted) return unfinished();
+      if (interruption.isDetached) return unfinished();
       if (isLost || handover === null) throw new LostHandover(handover);
       lines = client.wait({ handover }, signal);
     }

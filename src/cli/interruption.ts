@@ -26,6 +26,15 @@ export class Interruption {
     return this.#controller.signal;
   }
 
+  get isAccepted(): boolean {
+    return this.#isAccepted;
+  }
+
+  /** Ctrl-C, and zero has accepted the request: zero continues, and the command does not wait any more. */
+  get isDetached(): boolean {
+    return this.#isAccepted && this.#interrupted.aborted;
+  }
+
   /** zero has accepted the request. */
   accepted(): void {
     this.#isAccepted = true;

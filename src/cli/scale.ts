@@ -58,24 +58,21 @@ async function follow(
   request: (signal: AbortSignal) => ReturnType<ControlClient['scale']>,
   context: CommandContext,
 ): Promise<ScaleDocument | null> {
-  const { terminal, clock, interrupted } = context;
+  const { terminal, clock } = context;
   const interruption = new Interruption(context);
   const waiting = showWaiting(terminal, clock);
-  let taken = false;
   let isUpgrade = false;
   try {
     for await (const line of request(interruption.signal)) {
-      if ('accepted' in line) {
-        taken = true;
-        interruption.accepted();
-      } else if ('fact' in line) {
+      if ('accepted' in line) interruption.accepted();
+      else if ('fact' in line) {
         if (line.fact.event === 'supervisor_upgrading') isUpgrade = true;
         waiting.tell(line.fact);
       } else return line.result;
     }
   } catch (error) {
-    if (taken && interrupted.aborted) return null;
-    if (!(taken && error instanceof ClientError)) throw error;
+    if (interruption.isDetached) return null;
+    if (!(interruption.isAccepted && error instanceof ClientError)) throw error;
   } finally {
     interruption.end();
     waiting.end();

@@ -91,17 +91,15 @@ async function follow(
   now: boolean,
   context: CommandContext,
 ): Promise<'stopped' | 'incomplete' | 'gone' | 'interrupted'> {
-  const { terminal, clock, interrupted } = context;
+  const { terminal, clock } = context;
   const interruption = new Interruption(context);
   const waiting = showWaiting(terminal, clock);
   const left: string[] = [];
-  let taken = false;
   let stopped = false;
   let restarts = false;
   try {
     for await (const line of client.stop({ now }, interruption.signal)) {
       if ('accepted' in line) {
-        taken = true;
         interruption.accepted();
         restarts = line.accepted.restarts ?? false;
       } else if ('fact' in line) {
@@ -110,9 +108,9 @@ async function follow(
       } else stopped = true;
     }
   } catch (error) {
-    if (taken && interrupted.aborted) return 'interrupted';
+    if (interruption.isDetached) return 'interrupted';
     // The kernel closes the connection when the process exits, which is the awaited end.
-    if (!(taken && error instanceof ClientError && error.problem === 'gone')) throw error;
+    if (!(interruption.isAccepted && error instanceof ClientError && error.problem === 'gone')) throw error;
   } finally {
     interruption.end();
     waiting.end();

@@ -13,7 +13,7 @@ import { instancesIn } from './instances/find.ts';
 import { Interruption } from './interruption.ts';
 import { safe } from './render/style.ts';
 import { showWaiting } from './waiting.ts';
-import { type CommandContext, processContext, withInstance } from './with-instance.ts';
+import { type CommandContext, INTERRUPTED, processContext, withInstance } from './with-instance.ts';
 
 export interface UpgradeOptions extends InstanceOptions {
   /** Upgrade every instance that runs the program at the path of this zero. */
@@ -111,21 +111,16 @@ async function upgradeOne(
     timeout_ms: timeoutOf(timeout) ?? TIMEOUT,
   };
   const interruption = new Interruption(context);
-  let isAccepted = false;
-  const accepted = () => {
-    isAccepted = true;
-    interruption.accepted();
-  };
   try {
     const before = countsOf(await client.status(context.interrupted));
-    const from = await start(client.upgrade(request, interruption.signal), accepted, context);
+    const from = await start(client.upgrade(request, interruption.signal), interruption, context);
     const to = await newProgram(client, before, context);
     return `zero ${safe(from)} was replaced by zero ${safe(to)}; the service was not touched`;
   } catch (error) {
     if (error instanceof CommandError || !context.interrupted.aborted) throw error;
-    throw isAccepted
+    throw interruption.isAccepted
       ? new CommandError(EXIT.inProgress, 'the upgrade is still in progress. See "zero status"')
-      : new CommandError(EXIT.failed, 'interrupted before zero answered', 'interrupted');
+      : new CommandError(EXIT.failed, INTERRUPTED);
   } finally {
     interruption.end();
   }
@@ -134,7 +129,7 @@ async function upgradeOne(
 /** Requests the upgrade. Resolves to the release of the old program after the new one has passed its dry run. */
 async function start(
   lines: ReturnType<ControlClient['upgrade']>,
-  accepted: () => void,
+  interruption: Interruption,
   { terminal, clock }: CommandContext,
 ): Promise<string> {
   const waiting = showWaiting(terminal, clock);
@@ -143,7 +138,7 @@ async function start(
     for await (const line of lines) {
       if ('accepted' in line) {
         from = line.accepted.zero;
-        accepted();
+        interruption.accepted();
       } else if ('fact' in line) waiting.tell(line.fact);
       else if ('refused' in line) throw new CommandError(EXIT.failed, line.refused.message);
       else return from;

@@ -68,6 +68,9 @@ export function processContext(): CommandContext {
   return { terminal: processTerminal(), clock: processClock, interrupted: controller.signal };
 }
 
+/** Ctrl-C before zero has accepted a request. */
+export const INTERRUPTED = 'interrupted before zero answered';
+
 /**
  * Runs a command on the specified instance. Resolves to its exit code. A failure is one message on stderr, and with
  * `json` also one document on stdout.
@@ -141,8 +144,7 @@ function failureOf(
   }
   if (error instanceof InstanceError)
     return { code: 'failed', message: safe(error.message), exitCode: EXIT.failed };
-  if (interrupted.aborted)
-    return { code: 'interrupted', message: 'interrupted before zero answered', exitCode: EXIT.failed };
+  if (interrupted.aborted) return { code: 'interrupted', message: INTERRUPTED, exitCode: EXIT.failed };
   if (!(error instanceof ClientError)) throw error;
   const { problem, code, message } = error;
   // Part of the message comes from the supervisor, or from another program that listens there.
