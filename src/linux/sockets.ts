@@ -147,11 +147,11 @@ export function setBlocking(fd: number, blocking: boolean): void {
 }
 
 /**
- * The inode number, which identifies the socket in /proc/PID/fd and sock_diag. The kernel numbers sockets and pipes with
- * 32 bits (get_next_ino, fs/inode.c). As a double, which Node returns, the number takes an object of its own in V8.
+ * The inode number, which identifies the socket in /proc/PID/fd and sock_diag. Node returns a double, for which V8 would
+ * create an object wherever the number is kept. Math.trunc returns the same number without one.
  */
 export function inodeOf(fd: number): number {
-  return fstatSync(fd).ino >>> 0;
+  return Math.trunc(fstatSync(fd).ino);
 }
 
 /**
