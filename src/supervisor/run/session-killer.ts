@@ -22,8 +22,9 @@ export class SessionKiller {
   }
 
   #kill(): void {
-    const sessions = this.#waiting.flatMap((session) => session() ?? []);
+    const waiting = this.#waiting;
     this.#waiting = [];
+    const sessions = waiting.flatMap((session) => session() ?? []);
     if (sessions.length > 0) killSessions(this.#kernel, sessions);
   }
 }
