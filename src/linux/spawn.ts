@@ -27,7 +27,7 @@ const SIGSET_SIZE = 128;
 
 /**
  * Starts a process and returns its pid. Throws SystemError: syscall 'chdir' if the directory is the cause, otherwise
- * 'posix_spawn' (ENOENT, EACCES, ENOEXEC, E2BIG, EAGAIN...) or 'fcntl' (EBADF, EMFILE) if a descriptor cannot be
+ * 'posix_spawn' (ENOENT, EACCES, ENOEXEC, E2BIG, EAGAIN, EBADF...) or 'fcntl' (EBADF, EMFILE) if a descriptor cannot be
  * duplicated.
  */
 export function spawnProcess(request: SpawnRequest): number {

@@ -154,8 +154,8 @@ export class SocketKeeper {
   #start(version: number): Current {
     const { kernel, table, vault, sockets } = this.#options;
     this.#fifoFd ??= openFifo(this.#fifo);
-    // In ascending order, each socket gets a number below its own, which needs no duplicate: a thousand listeners have
-    // more than ten thousand sockets, and the limit of descriptors is often 20,000.
+    // In ascending order, sockets get numbers below their own, which need no duplicates: a thousand listeners have more
+    // than ten thousand sockets, and the limit of descriptors is often 20,000.
     const kept = [...sockets()].sort((one, other) => one - other);
     // For reading only: a keeper with a writing end would never see end-of-file. No other process shares this open file
     // description.

@@ -220,7 +220,7 @@ export class ProcessTable {
     this.drain();
     const stat = this.#kernel.processStat(pid);
     // It is a child and a zombie by now, but the drain came too early: its SIGCHLD follows. A child that runs is another
-    // process: a pidfd does not keep the number from being used again (pidfd_open(2)).
+    // process: an open pidfd does not keep the number, which is free once the process is reaped (free_pid, kernel/pid.c).
     if (this.#stop !== null && stat?.ppid === this.#kernel.pid && stat.exiting) return;
     this.#reportForeign(pid, UNKNOWN, null);
   }
